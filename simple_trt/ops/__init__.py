@@ -1,0 +1,1 @@
+"""Public torch ops of simple-trt."""
