@@ -1,0 +1,54 @@
+"""The grouping gate: cost, range, start, field of view."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from simple_trt.models.grouping import Grouping
+
+
+def test_cost_per_box(cost):
+    got = cost(Grouping(17, 32), 1, 17, 64, 48)
+    assert (round(got.params, 2), round(got.gmacs, 3)) == (0.28, 0.084)
+
+
+@pytest.mark.parametrize(("keypoints", "width", "crop"), [(17, 32, (64, 48)), (16, 8, (32, 24)), (15, 4, (8, 8))])
+def test_gate_has_the_shape_of_the_crop_and_lies_between_0_and_1(keypoints, width, crop):
+    torch.manual_seed(0)
+    gate = Grouping(keypoints, width).eval()(torch.rand(3, keypoints, *crop))
+    assert gate.shape == (3, keypoints, *crop)
+    assert ((gate > 0) & (gate < 1)).all()
+
+
+def test_fresh_gate_keeps_nearly_everything():
+    torch.manual_seed(0)
+    gate = Grouping(17, 8).eval()(torch.rand(2, 17, 32, 24))
+    assert (gate > 0.7).all()
+
+
+def test_logits_are_the_gate_before_the_sigmoid():
+    torch.manual_seed(0)
+    net = Grouping(17, 4).eval()
+    crops = torch.rand(1, 17, 32, 24)
+    torch.testing.assert_close(net.logits(crops).sigmoid(), net(crops))
+
+
+@pytest.mark.parametrize(("crop", "cell"), [((64, 48), (32, 24)), ((32, 24), (0, 0)), ((32, 24), (31, 12))])
+def test_field_of_view_is_the_whole_crop(crop, cell):
+    net = Grouping(1, 2).double().eval()
+    for weight in net.parameters():
+        if weight.ndim == 4:
+            nn.init.constant_(weight, 1 / weight[0].numel())  # positive: no ReLU may hide a path
+    crops = torch.rand(1, 1, *crop, dtype=torch.double, requires_grad=True)
+    net.logits(crops)[0, 0, *cell].backward()
+    assert crops.grad is not None
+    assert (crops.grad != 0).all()
+
+
+def test_people_do_not_influence_each_other():
+    torch.manual_seed(0)
+    net = Grouping(17, 8).eval()
+    crops = torch.rand(2, 17, 32, 24)
+    torch.testing.assert_close(net(crops), torch.cat([net(crops[:1]), net(crops[1:])]))
