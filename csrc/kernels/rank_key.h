@@ -1,0 +1,34 @@
+// The order "value descending, then index ascending" as one unsigned 64-bit integer: the greater key comes first.
+// Keys of different indices differ, so any way of sorting them gives the same order on every device.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "host_device.h"
+
+namespace simple_trt {
+
+/// Less than the key of every number: an empty place.
+constexpr uint64_t kNoKey = 0;
+
+/// Maps a number (not NaN) to an unsigned integer of the same order; -0 and +0 are equal.
+SIMPLE_TRT_HD inline uint32_t ordered_bits(float value) {
+  const float positive_zero = value + 0.0f;
+  uint32_t bits;
+  memcpy(&bits, &positive_zero, sizeof(bits));
+  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+/// Key of a number (not NaN) at a non-negative index.
+SIMPLE_TRT_HD inline uint64_t rank_key(float value, int32_t index) {
+  return (static_cast<uint64_t>(ordered_bits(value)) << 32) | static_cast<uint32_t>(~index);
+}
+
+/// The index that `rank_key` was given.
+SIMPLE_TRT_HD inline int32_t rank_index(uint64_t key) { return static_cast<int32_t>(~static_cast<uint32_t>(key)); }
+
+/// NaN as minus infinity, every other value as it is.
+SIMPLE_TRT_HD inline float without_nan(float value) { return value == value ? value : -INFINITY; }
+
+}  // namespace simple_trt
