@@ -33,11 +33,12 @@ struct FindPeaksParams {
   int top_n;        // N
 };
 
-Status find_peaks_cpu(const void* maps, DType dtype, const FindPeaksParams& params, float* scores, int32_t* indices);
+SIMPLE_TRT_API Status find_peaks_cpu(const void* maps, DType dtype, const FindPeaksParams& params, float* scores,
+                                     int32_t* indices);
 
 /// The same on the GPU: device pointers, `stream` a cudaStream_t.
-Status find_peaks_cuda(const void* maps, DType dtype, const FindPeaksParams& params, float* scores, int32_t* indices,
-                       void* stream);
+SIMPLE_TRT_API Status find_peaks_cuda(const void* maps, DType dtype, const FindPeaksParams& params, float* scores,
+                                      int32_t* indices, void* stream);
 
 inline Status check(const FindPeaksParams& p) {
   const bool sizes = p.batch >= 0 && p.maps >= 0 && p.height >= 0 && p.width >= 0 &&
@@ -54,7 +55,8 @@ struct Neighbours {
 
 SIMPLE_TRT_HD inline float greater_of(float a, float b) { return a > b ? a : b; }
 
-/// Whether a cell that passes the threshold (and is not NaN or -inf) is a peak. Without branches, so that loops vectorise.
+/// Whether a cell that passes the threshold (and is not NaN or -inf) is a peak. Without branches, so that loops
+/// vectorise.
 SIMPLE_TRT_HD inline bool is_first_maximum(float value, const Neighbours& n) {
   const float earlier = greater_of(greater_of(n.above_left, n.above), greater_of(n.above_right, n.left));
   const float later = greater_of(greater_of(n.right, n.below_left), greater_of(n.below, n.below_right));

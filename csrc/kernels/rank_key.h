@@ -2,8 +2,8 @@
 // Keys of different indices differ, so any way of sorting them gives the same order on every device.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
-#include <cstring>
 
 #include "host_device.h"
 
@@ -14,9 +14,7 @@ constexpr uint64_t kNoKey = 0;
 
 /// Maps a number (not NaN) to an unsigned integer of the same order; -0 and +0 are equal.
 SIMPLE_TRT_HD inline uint32_t ordered_bits(float value) {
-  const float positive_zero = value + 0.0f;
-  uint32_t bits;
-  memcpy(&bits, &positive_zero, sizeof(bits));
+  const uint32_t bits = bits_of(value + 0.0f);  // -0 becomes +0
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 

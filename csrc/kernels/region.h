@@ -1,5 +1,5 @@
-// The padded region of a box, as crop_heatmaps resamples it and read_keypoints reads it back. All arithmetic is fp32 in the
-// written order without fused multiply-add: samples and cells are chosen by comparing its results.
+// The padded region of a box, as crop_heatmaps resamples it and read_keypoints reads it back. All arithmetic is fp32 in
+// the written order without fused multiply-add: samples and cells are chosen by comparing its results.
 #pragma once
 
 #include <cmath>
