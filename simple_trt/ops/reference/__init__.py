@@ -1,4 +1,4 @@
-"""The seven ops in plain PyTorch: what each op means.
+"""The seven ops (and the gradients of the pools) in plain PyTorch: what each op means.
 
 These twins are written to be read. They share no line with the C++ and CUDA kernels, which are tested against them:
 equal indices, order and counts; values to the tolerance that each twin states.
@@ -12,11 +12,13 @@ from simple_trt.ops.reference.crops import crop_heatmaps
 from simple_trt.ops.reference.keypoints import read_keypoints
 from simple_trt.ops.reference.letterbox import letterbox
 from simple_trt.ops.reference.peaks import find_peaks
-from simple_trt.ops.reference.pools import center_pool, corner_pool
+from simple_trt.ops.reference.pools import center_pool, center_pool_backward, corner_pool, corner_pool_backward
 
 __all__ = [
     "center_pool",
+    "center_pool_backward",
     "corner_pool",
+    "corner_pool_backward",
     "crop_heatmaps",
     "find_peaks",
     "group_boxes",

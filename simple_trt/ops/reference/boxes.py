@@ -71,7 +71,7 @@ def _locate(scores: Tensor, indices: Tensor, offsets: Tensor, stride: int) -> Te
     if height * width == 0:
         return scores.new_full((*scores.shape, 2), float("nan"))
     cells = torch.where(counts, cells, 0)
-    per_map = offsets.float().view(batch, 3, 2, height * width)
+    per_map = offsets.float().reshape(batch, 3, 2, height * width)
     offset = per_map.gather(3, cells.unsqueeze(2).expand(-1, -1, 2, -1)).transpose(2, 3)
     corner = torch.stack((cells % width, cells // width), dim=3)
     position = (corner + offset) * stride

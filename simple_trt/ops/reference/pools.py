@@ -31,8 +31,9 @@ def center_pool(column: Tensor, row: Tensor) -> Tensor:
     """
     if column.numel() == 0:
         return column + row
-    total = _last_maximum(column.float(), 2) + _last_maximum(row.float(), 3)
-    return total.to(column.dtype)
+    column_maximum = column.float().gather(2, _last_maximum(column.detach().float(), 2))
+    row_maximum = row.float().gather(3, _last_maximum(row.detach().float(), 3))
+    return (column_maximum + row_maximum).to(column.dtype)
 
 
 def corner_pool(x: Tensor, direction: int, other: Tensor | None = None, other_direction: int = ADD_AS_IT_IS) -> Tensor:
@@ -63,21 +64,66 @@ def corner_pool(x: Tensor, direction: int, other: Tensor | None = None, other_di
     return total.to(x.dtype)
 
 
+def center_pool_backward(grad: Tensor, column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of :func:`center_pool`: each column's (row's) sum of ``grad`` lands on its bottom-most (right-most) maximum.
+
+    Args:
+        grad: ``[B, C, H, W]``, gradient of the result.
+        column: as given to ``center_pool``.
+        row: as given to ``center_pool``.
+
+    Returns:
+        gradients of ``column`` and ``row``, summed in float32 and rounded once. Undefined where a map holds NaN.
+    """
+    return _spread_line(grad, column, 2), _spread_line(grad, row, 3)
+
+
+def corner_pool_backward(grad: Tensor, x: Tensor, direction: int) -> Tensor:
+    """Gradient of ``corner_pool(x, direction)``: each cell's ``grad`` lands on the element whose value it took.
+
+    Args:
+        grad: ``[B, C, H, W]``, gradient of the result.
+        x: as given to ``corner_pool``.
+        direction: as given to ``corner_pool``.
+
+    Returns:
+        gradient of ``x``, summed in float32 and rounded once. Undefined where ``x`` holds NaN.
+    """
+    if x.numel() == 0:
+        return torch.zeros_like(x)
+    dim, reverse = _scan(direction)
+    holder = _record_holder(x.float().flip(dim) if reverse else x.float(), dim)
+    scanned_grad = grad.float().flip(dim) if reverse else grad.float()
+    spread = torch.zeros_like(scanned_grad).scatter_add(dim, holder, scanned_grad)
+    return (spread.flip(dim) if reverse else spread).to(x.dtype)
+
+
+def _scan(direction: int) -> tuple[int, bool]:
+    """Dimension that a pool scans, and whether it does so from the end."""
+    return (2 if direction in (TOP, BOTTOM) else 3), direction in (TOP, LEFT)
+
+
+def _spread_line(grad: Tensor, x: Tensor, dim: int) -> Tensor:
+    if x.numel() == 0:
+        return torch.zeros_like(x)
+    total = grad.float().sum(dim, keepdim=True)
+    return torch.zeros_like(x, dtype=torch.float32).scatter(dim, _last_maximum(x.float(), dim), total).to(x.dtype)
+
+
 def _last_maximum(x: Tensor, dim: int) -> Tensor:
-    """Maximum over ``dim`` (kept with length 1), taken from the last of equal elements."""
-    largest = x.detach().amax(dim, keepdim=True)
-    is_largest = (x.detach() == largest) | x.detach().isnan()
-    index = torch.where(is_largest, _positions(x, dim), -1).amax(dim, keepdim=True)
-    return x.gather(dim, index)
+    """Index of the maximum over ``dim`` (kept with length 1), the last among equals."""
+    largest = x.amax(dim, keepdim=True)
+    is_largest = (x == largest) | x.isnan()
+    return torch.where(is_largest, _positions(x, dim), -1).amax(dim, keepdim=True)
 
 
 def _running_maximum(x: Tensor, direction: int) -> Tensor:
     if x.numel() == 0:
         return x
-    dim = 2 if direction in (TOP, BOTTOM) else 3
-    scanned = x.flip(dim) if direction in (TOP, LEFT) else x
+    dim, reverse = _scan(direction)
+    scanned = x.flip(dim) if reverse else x
     pooled = scanned.gather(dim, _record_holder(scanned.detach(), dim))
-    return pooled.flip(dim) if direction in (TOP, LEFT) else pooled
+    return pooled.flip(dim) if reverse else pooled
 
 
 def _record_holder(scanned: Tensor, dim: int) -> Tensor:
