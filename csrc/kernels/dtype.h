@@ -21,10 +21,10 @@ struct BFloat16 {
   uint16_t bits;
 };
 
-SIMPLE_TRT_HOST_DEVICE float to_float(float value) { return value; }
+SIMPLE_TRT_HD inline float to_float(float value) { return value; }
 
 /// Exact for every input; a NaN stays a NaN.
-SIMPLE_TRT_HOST_DEVICE float to_float(Half value) {
+SIMPLE_TRT_HD inline float to_float(Half value) {
 #if defined(__CUDA_ARCH__)
   return __half2float(__ushort_as_half(value.bits));
 #else
@@ -40,19 +40,19 @@ SIMPLE_TRT_HOST_DEVICE float to_float(Half value) {
 }
 
 /// Exact for every input; a NaN stays a NaN.
-SIMPLE_TRT_HOST_DEVICE float to_float(BFloat16 value) { return float_of(static_cast<uint32_t>(value.bits) << 16); }
+SIMPLE_TRT_HD inline float to_float(BFloat16 value) { return float_of(static_cast<uint32_t>(value.bits) << 16); }
 
 /// Rounds to nearest, ties to even; overflow gives an infinity; a NaN stays a NaN.
 template <class T>
-SIMPLE_TRT_HOST_DEVICE T from_float(float value);
+SIMPLE_TRT_HD inline T from_float(float value);
 
 template <>
-SIMPLE_TRT_HOST_DEVICE float from_float<float>(float value) {
+SIMPLE_TRT_HD inline float from_float<float>(float value) {
   return value;
 }
 
 template <>
-SIMPLE_TRT_HOST_DEVICE Half from_float<Half>(float value) {
+SIMPLE_TRT_HD inline Half from_float<Half>(float value) {
 #if defined(__CUDA_ARCH__)
   return Half{__half_as_ushort(__float2half_rn(value))};
 #else
@@ -69,7 +69,7 @@ SIMPLE_TRT_HOST_DEVICE Half from_float<Half>(float value) {
 }
 
 template <>
-SIMPLE_TRT_HOST_DEVICE BFloat16 from_float<BFloat16>(float value) {
+SIMPLE_TRT_HD inline BFloat16 from_float<BFloat16>(float value) {
 #if defined(__CUDA_ARCH__)
   return BFloat16{__bfloat16_as_ushort(__float2bfloat16_rn(value))};
 #else

@@ -3,20 +3,18 @@
 
 #include <cstdint>
 
-#include "status.h"
-
 namespace simple_trt {
 
 /// Threads a loop may run on, the caller's own included (at least 1): the environment variable SIMPLE_TRT_THREADS when set,
 /// else the processors this process may use. Fixed for the life of the process unless `set_parallel_workers` is called.
-SIMPLE_TRT_API int parallel_workers();
+int parallel_workers();
 
 /// Overrides the number of threads; 0 returns to the default. Not to be called while kernels run.
-SIMPLE_TRT_API void set_parallel_workers(int workers);
+void set_parallel_workers(int workers);
 
 namespace internal {
 using RangeFunction = void (*)(const void* body, int64_t begin, int64_t end, int worker);
-SIMPLE_TRT_API void run_ranges(int64_t count, int64_t grain, RangeFunction function, const void* body);
+void run_ranges(int64_t count, int64_t grain, RangeFunction function, const void* body);
 }  // namespace internal
 
 /// Calls `body(begin, end, worker)` on disjoint ranges that cover [0, count). A range has at least `grain` items (the last

@@ -1,7 +1,5 @@
-// What every kernel entry point returns, and what of the kernel library is visible from outside.
+// What every kernel entry point returns.
 #pragma once
-
-#define SIMPLE_TRT_API __attribute__((visibility("default")))
 
 namespace simple_trt {
 
