@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -198,16 +199,16 @@ class People:
             SimpleTrtError: the package `supervision` is not installed.
         """
         try:
-            from supervision import KeyPoints as Target
+            target = import_module("supervision").KeyPoints
         except ImportError as error:
             cause = f"the package supervision cannot be imported ({error})"
             raise SimpleTrtError(cause, "pip install supervision") from error
         # Before release 0.29 the confidence had the shorter name and the score had no place of its own.
-        named = hasattr(Target, "__dataclass_fields__") and "keypoint_confidence" in Target.__dataclass_fields__
+        named = "keypoint_confidence" in target.__dataclass_fields__
         confidence = "keypoint_confidence" if named else "confidence"
         values = {confidence: self.keypoints.conf, **({"detection_confidence": self.scores} if named else {})}
         data = {"class_name": np.array(["person"] * len(self), dtype=str), "box": self.boxes.xyxy, "score": self.scores}
-        return Target(xy=self.keypoints.xy, class_id=np.zeros(len(self), int), data=data, **values)
+        return target(xy=self.keypoints.xy, class_id=np.zeros(len(self), int), data=data, **values)
 
     def plot(self, image: NDArray[np.uint8], **options: Any) -> NDArray[np.uint8]:
         """A copy of `image` (RGB uint8 [H,W,3]) with the people drawn on it; options: see `drawing.draw_people`."""

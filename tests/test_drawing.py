@@ -1,0 +1,138 @@
+"""What is drawn, where, in whose colour and how wide; how it looks was judged by eye."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("cv2")
+
+from simple_trt.drawing import draw_people
+from simple_trt.skeletons import COCO, MIDDLE_COLOUR
+from simple_trt.types import People
+
+GREY = 120
+LEFT, RIGHT = COCO.keypoint_colours[5], COCO.keypoint_colours[6]
+
+
+def standing(height: int, width: int, conf: float = 0.9) -> People:
+    """One person over the middle half: shoulders at a quarter of the height, hips at a half, ankles at three quarters."""
+    keypoints = np.zeros((1, 17, 3))
+    keypoints[0, :, 2] = conf
+    keypoints[0, :5, :2] = (0.5 * width, 0.1 * height)
+    for row, (left, right) in enumerate(COCO.flip_pairs[2:]):
+        y = (0.25, 0.35, 0.45, 0.5, 0.65, 0.75)[row] * height
+        keypoints[0, left, :2] = (0.6 * width, y)
+        keypoints[0, right, :2] = (0.4 * width, y)
+    box = [0.25 * width, 0.05 * height, 0.75 * width, 0.8 * height]
+    return People([box], [0.8], keypoints, (height, width))
+
+
+def grey(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), GREY, np.uint8)
+
+
+def drawn_on(height: int, width: int, **options: object) -> np.ndarray:
+    return draw_people(grey(height, width), standing(height, width), **options)
+
+
+def columns_painted(image: np.ndarray, y: int, x: int) -> int:
+    """How many pixels of the row, around the column, differ from grey."""
+    painted = (image[y, : image.shape[1] // 2] != GREY).any(axis=1)
+    left = right = x
+    while painted[left - 1]:
+        left -= 1
+    while right + 1 < len(painted) and painted[right + 1]:
+        right += 1
+    return right - left + 1
+
+
+def test_the_picture_given_is_left_alone() -> None:
+    image = grey(200, 100)
+    result = draw_people(image, standing(200, 100))
+    assert (image == GREY).all()
+    assert result.shape == image.shape
+    assert (result != GREY).any()
+
+
+def test_nobody_draws_nothing() -> None:
+    assert (draw_people(grey(60, 80), People([], [], [], (60, 80))) == GREY).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(100, 80), (480, 640), (3000, 4000)])
+def test_sides_have_their_colours(height: int, width: int) -> None:
+    image = drawn_on(height, width, boxes=False, scores=False).astype(int)
+    for k, colour in ((9, LEFT), (10, RIGHT)):
+        x, y = standing(height, width).keypoints.xy[0, k]
+        assert np.abs(image[int(y), int(x)] - colour).max() < 30
+    assert np.abs(image[height // 2 - 1, width // 2] - MIDDLE_COLOUR).max() < 90
+
+
+def test_unsure_keypoints_are_not_drawn() -> None:
+    people = standing(400, 300, conf=0.1)
+    assert (draw_people(grey(400, 300), people, boxes=False, scores=False) == GREY).all()
+    assert (draw_people(grey(400, 300), people, boxes=False, scores=False, keypoint_threshold=0.1) != GREY).any()
+
+
+def test_a_limb_needs_both_its_ends() -> None:
+    people = standing(400, 300)
+    people.keypoints.conf[0, [13, 14]] = 0
+    image = draw_people(grey(400, 300), people, boxes=False, scores=False)
+    assert (image[int(0.58 * 400)] == GREY).all()
+    assert (image[int(0.75 * 400)] != GREY).any()
+
+
+def test_lines_grow_with_the_picture_and_with_the_person() -> None:
+    widths = {}
+    for size in (100, 400, 4000):
+        image = drawn_on(size, size, boxes=False, scores=False)
+        widths[size] = columns_painted(image, int(0.6 * size), int(0.4 * size))
+    assert 1 <= widths[100] <= 3
+    assert widths[100] < widths[400] < widths[4000]
+    assert 25 <= widths[4000] <= 100
+    far = standing(400, 400)
+    shrunk = np.concatenate([far.keypoints.xy / 8, far.keypoints.conf[..., None]], axis=2)
+    small = People(far.boxes.xyxy / 8, [0.8], shrunk, (400, 400))
+    image = draw_people(grey(400, 400), small, boxes=False, scores=False)
+    assert columns_painted(image, 30, 20) < widths[400]
+
+
+def test_boxes_and_scores_are_optional() -> None:
+    with_box = drawn_on(400, 300, scores=False)
+    without = drawn_on(400, 300, boxes=False, scores=False)
+    corner = (slice(15, 25), slice(70, 80))
+    assert (with_box[corner] != GREY).any()
+    assert (without[corner] == GREY).all()
+    assert (drawn_on(400, 300, boxes=False)[:20] != without[:20]).any()
+
+
+def test_a_score_wider_than_its_box_is_left_out() -> None:
+    people = People([[10, 30, 18, 50]], [0.8], np.zeros((1, 17, 3)), (100, 100))
+    assert (draw_people(grey(100, 100), people, boxes=False) == GREY).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1)])
+def test_tiny_pictures(size: tuple[int, int]) -> None:
+    assert draw_people(grey(*size), standing(*size)).shape == (*size, 3)
+
+
+def test_far_away_positions_do_no_harm() -> None:
+    people = People([[-1e9, -1e9, 1e9, 1e9]], [0.8], np.full((1, 17, 3), 1e9), (50, 50))
+    assert draw_people(grey(50, 50), people).shape == (50, 50, 3)
+
+
+def test_a_view_of_another_picture_can_be_drawn_on() -> None:
+    whole = np.full((100, 400, 3), GREY, np.uint8)
+    assert (draw_people(whole[:, ::2], standing(100, 200)) != GREY).any()
+
+
+def test_plot_is_draw_people() -> None:
+    image = grey(200, 150)
+    people = standing(200, 150)
+    assert np.array_equal(people.plot(image, boxes=False), draw_people(image, people, boxes=False))
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((4, 4, 4), np.uint8)])
+def test_other_arrays_are_refused(image: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected an RGB uint8 picture"):
+        draw_people(image, People([], [], [], (4, 4)))
