@@ -1,7 +1,7 @@
 """Public torch ops of simple-trt: the seven steps of the network that are no convolution.
 
-Importing this package registers ``torch.ops.simple_trt.*`` with fake kernels and gradients, from the compiled library where
-it is built, else from the NumPy core, else from the plain-PyTorch twins in :mod:`simple_trt.ops.reference`.
+Importing this package registers ``torch.ops.simple_trt.*`` with fake kernels and gradients, from the compiled library
+where it is built, else from the NumPy core, else from the plain-PyTorch twins in :mod:`simple_trt.ops.reference`.
 """
 
 from __future__ import annotations
@@ -38,5 +38,5 @@ _backend, _library = register()
 
 
 def backend() -> str:
-    """Which code serves the ops: ``compiled`` (the torch library), ``core`` (the NumPy core) or ``reference`` (the twins)."""
+    """What serves the ops: ``compiled`` (the torch library), ``core`` (the NumPy core) or ``reference`` (the twins)."""
     return _backend

@@ -23,7 +23,10 @@ class Direction(IntEnum):
 
 
 class Peaks(NamedTuple):
-    """``scores [B, M', N]`` float32 logits, best first, padded with -inf; ``indices [B, M', N]`` int32 cells, padded with -1."""
+    """What :func:`find_peaks` returns, best first.
+
+    ``scores [B, M', N]`` float32 logits, padded with -inf; ``indices [B, M', N]`` int32 linear cells, padded with -1.
+    """
 
     scores: Tensor
     indices: Tensor
@@ -32,8 +35,8 @@ class Peaks(NamedTuple):
 class Boxes(NamedTuple):
     """What :func:`group_boxes` returns; rows from ``num`` on are 0.
 
-    ``boxes [B, M, 4]`` float32 xyxy network-input pixels, ``scores [B, M]`` float32, ``points [B, M, 3]`` int32 ranks of the
-    top-left, bottom-right and center peak, ``num [B]`` int32.
+    ``boxes [B, M, 4]`` float32 xyxy network-input pixels, ``scores [B, M]`` float32, ``points [B, M, 3]`` int32 ranks
+    of the top-left, bottom-right and center peak, ``num [B]`` int32.
     """
 
     boxes: Tensor
@@ -122,7 +125,7 @@ def group_boxes(
         stride: network-input pixels a cell.
         center_area: largest box, in square pixels, whose middle is a third; above it a fifth.
         nms_sigma: width of the Gaussian soft-NMS; 0 or less suppresses nothing.
-        top_m: M, 1 to 128.
+        top_m: M, at least 1.
     """
     return Boxes(*torch.ops.simple_trt.group_boxes(scores, indices, offsets, stride, center_area, nms_sigma, top_m))
 
@@ -136,8 +139,8 @@ def crop_heatmaps(
         heatmaps: ``[B, K, H, W]`` float32, float16 or bfloat16.
         boxes: ``[B, M, 4]`` float32 xyxy, network-input pixels; an empty one gives zeros.
         stride: network-input pixels a cell.
-        crop_h: h, rows of a crop.
-        crop_w: w, columns of a crop.
+        crop_h: h, rows of a crop, 1 to 256.
+        crop_w: w, columns of a crop, 1 to 256.
         padding: factor by which the region exceeds the box.
         samples: samples along each axis of a crop cell, 1 or 2.
 

@@ -3,8 +3,9 @@
 These twins are written to be read. They share no line with the C++ and CUDA kernels, which are tested against them:
 equal indices, order and counts; values to the tolerance that each twin states.
 
-Glossary: B batch, C channels, H W map size in cells, N peaks a map, M boxes an image, K keypoints a person, h w crop size.
-Positions are continuous: cell ``u`` of a map with stride ``s`` covers ``[s*u, s*(u+1))`` and has its centre at ``s*(u+0.5)``.
+Glossary: B batch, C channels, H W map size in cells, N peaks a map, M boxes an image, K keypoints a person, h w crop
+size. Positions are continuous: cell ``u`` of a map with stride ``s`` covers ``[s*u, s*(u+1))`` and has its centre at
+``s*(u+0.5)``.
 """
 
 from simple_trt.ops.reference.boxes import group_boxes

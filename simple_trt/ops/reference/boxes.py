@@ -1,7 +1,8 @@
 """Corner peaks pair up into boxes where a center peak agrees (CenterNet, arXiv 1904.08189; SIMPLE, AAAI 2021).
 
-All arithmetic is float32 in the written order, without fused multiply-add, so that comparisons fall alike everywhere. Only
-the sigmoid is made in float64 and rounded once: one ulp in it would reorder boxes whose three points have swapped scores.
+All arithmetic is float32 in the written order, without fused multiply-add, so that comparisons fall alike everywhere.
+Only the two exponentials are made in float64 and their results (the sigmoid, the decay) rounded once: one ulp there would
+reorder boxes whose three points have swapped scores.
 """
 
 from __future__ import annotations
@@ -17,20 +18,21 @@ _ABSENT = -1.0
 def group_boxes(
     scores: Tensor, indices: Tensor, offsets: Tensor, stride: int, center_area: float, nms_sigma: float, top_m: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pair every top-left with every bottom-right peak, keep pairs with a center in their central region, suppress doubles.
+    """Pair every top-left with every bottom-right peak, keep pairs with a center in their middle, suppress doubles.
 
-    A point lies at ``stride * (cell + offset)``. It counts iff its index is a cell of the map, its logit is neither NaN nor
-    -inf and its position is finite. A pair counts iff it is at least one pixel wide and high, its area is finite, and a
-    center lies in its central region (bounds included): the middle third of a box of at most ``center_area``, else the
-    middle fifth. Of several centers the lowest rank serves; one center may serve several pairs. The score is the mean of
-    the three sigmoids. The best 128 pairs, by descending score and ascending pair index ``i * N + j``, enter Gaussian
-    soft-NMS: the highest current score is emitted (equal ones by that order), the others decay by ``exp(-iou^2 / sigma)``,
-    until ``top_m`` are emitted or the highest is below 0.001.
+    A point lies at ``stride * (cell + offset)``. It counts iff its index is a cell of the map, its logit is neither NaN
+    nor -inf and its position is finite. A pair counts iff it is at least one pixel wide and high, its area is finite,
+    and a center lies in its central region (bounds included): the middle third of a box of at most ``center_area``,
+    else the middle fifth. Of several centers the lowest rank serves; one center may serve several pairs. The score is
+    the mean of the three sigmoids. The best 128 pairs, by descending score and ascending pair index ``i * N + j``,
+    enter Gaussian soft-NMS: the highest current score is emitted (equal ones by that order), the others decay by
+    ``exp(-iou^2 / sigma)``, until ``top_m`` are emitted or the highest is below 0.001.
 
     Args:
         scores: ``[B, 3, N]`` float32 logits of the top-left, bottom-right and center peaks.
         indices: ``[B, 3, N]`` int32 linear cells of these peaks, -1 where there is none.
-        offsets: ``[B, 6, H, W]`` float32, float16 or bfloat16 in cells: top-left dx, dy, bottom-right dx, dy, center dx, dy.
+        offsets: ``[B, 6, H, W]`` float32, float16 or bfloat16 in cells: top-left dx, dy, bottom-right dx, dy, center
+            dx, dy.
         stride: network-input pixels a cell.
         center_area: largest area, in square pixels, whose central region is a third.
         nms_sigma: width of the soft-NMS decay; 0 or less suppresses nothing.
@@ -80,7 +82,7 @@ def _locate(scores: Tensor, indices: Tensor, offsets: Tensor, stride: int) -> Te
 
 
 def _pair(points: Tensor, probabilities: Tensor, center_area: float) -> tuple[Tensor, Tensor, Tensor]:
-    """All ``N * N`` pairs: boxes ``[B, N*N, 4]``, scores ``[B, N*N]`` (-1 for rejected ones), center ranks ``[B, N*N]``."""
+    """All ``N * N`` pairs: boxes ``[B, N*N, 4]``, scores (-1 for rejected ones) and center ranks ``[B, N*N]``."""
     n = points.shape[2]
     top_left = points[:, 0, :, None].expand(-1, n, n, 2)
     bottom_right = points[:, 1, None, :].expand(-1, n, n, 2)
@@ -127,7 +129,8 @@ def _decay(boxes: Tensor, sigma: float) -> Tensor:
     if not sigma > 0:
         return boxes.new_ones(*boxes.shape[:2], boxes.shape[1])
     overlap = _iou(boxes)
-    return torch.exp(-(overlap * overlap) / torch.tensor(sigma, dtype=torch.float32, device=boxes.device))
+    exponent = -(overlap * overlap) / torch.tensor(sigma, dtype=torch.float32, device=boxes.device)
+    return torch.exp(exponent.double()).float()
 
 
 def _iou(boxes: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Region:
-    """Where the crops of M boxes lie, in network-input pixels: ``corner`` and ``size [B, M, 2]`` (x, y), ``exists [B, M]``."""
+    """Where the crops of M boxes lie: ``corner``, ``size [B, M, 2]`` (x, y) in network-input pixels, ``exists [B, M]``."""
 
     corner: Tensor
     size: Tensor
@@ -47,8 +47,8 @@ def crop_heatmaps(
 ) -> Tensor:
     """Resample all heatmaps inside each box's padded region to one fixed size.
 
-    Every crop cell is the mean of ``samples x samples`` bilinear samples at ``(i + 0.5) / samples`` of the cell. A sample
-    at coordinate ``c = position / stride - 0.5`` is 0 where ``c < -1`` or ``c > size``; else ``c`` is clamped to
+    Every crop cell is the mean of ``samples x samples`` bilinear samples at ``(i + 0.5) / samples`` of the cell. A
+    sample at coordinate ``c = position / stride - 0.5`` is 0 where ``c < -1`` or ``c > size``; else ``c`` is clamped to
     ``[0, size - 1]``. Rows and columns are resampled one after the other, which is the same mean.
 
     Args:
@@ -81,7 +81,7 @@ def _sample_coordinates(region: Region, axis: int, cells: int, samples: int, str
 
 
 def _resample_rows(maps: Tensor, coordinate: Tensor, samples: int) -> Tensor:
-    """``maps [B, M, K, S, D]`` at fractional rows ``coordinate [B, M, R * samples]``, averaged to ``[B, M, K, R, D]``."""
+    """``maps [B, M, K, S, D]`` at fractional rows ``coordinate [B, M, R * samples]``, as means ``[B, M, K, R, D]``."""
     size = maps.shape[3]
     inside = (coordinate >= -1) & (coordinate <= size)
     clamped = torch.where(inside, coordinate, 0.0).clamp(0, size - 1)

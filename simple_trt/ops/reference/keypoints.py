@@ -17,11 +17,11 @@ def read_keypoints(
 ) -> Tensor:
     """Read every keypoint of every box.
 
-    The strongest cell of the gated crop (value ``m``) points at a heatmap cell; the largest heatmap value in the 3x3 window
-    around that one is the keypoint's cell. It is refined by a quarter of a cell towards the greater neighbour along each
-    axis, not at the border of the map. The confidence is that heatmap value clamped to 0..1, or ``m`` where ``m`` is below
-    ``present``. Where ``m`` is not above 0.001 the keypoint lies at its mean place in the box, with confidence 0. Among
-    equal values the lowest linear index wins; NaN counts as -inf, and as no neighbour.
+    The strongest cell of the gated crop (value ``m``) points at a heatmap cell; the largest heatmap value in the 3x3
+    window around that one is the keypoint's cell. It is refined by a quarter of a cell towards the greater neighbour
+    along each axis, not at the border of the map. The confidence is that heatmap value clamped to 0..1, or ``m`` where
+    ``m`` is below ``present``. Where ``m`` is not above 0.001 the keypoint lies at its mean place in the box, with
+    confidence 0. Among equal values the lowest linear index wins; NaN counts as -inf, and as no neighbour.
 
     Args:
         heatmaps: ``[B, K, H, W]`` float32, float16 or bfloat16, ``H, W >= 1``: pose heatmaps, not clamped.
@@ -33,8 +33,8 @@ def read_keypoints(
         present: least ``m`` of a keypoint whose confidence is read from the heatmap.
 
     Returns:
-        ``[B, M, K, 3]`` float32 (x, y, confidence), network-input pixels. An empty or non-finite box gives zeros. Kernels
-        agree exactly in the chosen cells and to 1e-5 (relative) in coordinates.
+        ``[B, M, K, 3]`` float32 (x, y, confidence), network-input pixels. An empty or non-finite box gives zeros.
+        Kernels agree exactly in the chosen cells and to 1e-5 (relative) in coordinates.
     """
     crop_h, crop_w = gated.shape[3:]
     region = padded_region(boxes, crop_h, crop_w, padding)

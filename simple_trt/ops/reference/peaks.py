@@ -23,8 +23,8 @@ def find_peaks(maps: Tensor, threshold: float, top_n: int) -> tuple[Tensor, Tens
         top_n: N, the peaks to return for each map.
 
     Returns:
-        ``scores [B, M', N]`` float32, the raw logits in descending order (equal ones by ascending index), padded with -inf;
-        ``indices [B, M', N]`` int32, linear cell indices, padded with -1. Kernels agree exactly.
+        ``scores [B, M', N]`` float32, the raw logits in descending order (equal ones by ascending index), padded with
+        -inf; ``indices [B, M', N]`` int32, linear cell indices, padded with -1. Kernels agree exactly.
     """
     values = maps.float()
     values = torch.where(values.isnan(), _LOWEST, values)

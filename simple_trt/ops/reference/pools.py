@@ -1,9 +1,9 @@
 """Center pooling and corner pooling (CenterNet, arXiv 1904.08189; CornerNet, arXiv 1808.01244).
 
-Each output takes its value from one input by ``gather`` at an index that is computed here explicitly. So autograd follows
-the tie rule of the original pools: the running maximum is replaced by a strictly greater value only, and the gradient goes
-to the element first met in scan order. (``torch.cummax`` keeps the last among equals: same values, other gradients.)
-NaN wins over every number, and the first NaN met is kept. Sums are made in float32 and rounded once.
+Each output takes its value from one input by ``gather`` at an index that is computed here explicitly. So autograd
+follows the tie rule of the original pools: the running maximum is replaced by a strictly greater value only, and the
+gradient goes to the element first met in scan order. (``torch.cummax`` keeps the last among equals: same values, other
+gradients.) NaN wins over every number, and the first NaN met is kept. Sums are made in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def corner_pool(x: Tensor, direction: int, other: Tensor | None = None, other_di
 
 
 def center_pool_backward(grad: Tensor, column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of :func:`center_pool`: each column's (row's) sum of ``grad`` lands on its bottom-most (right-most) maximum.
+    """Gradients of :func:`center_pool`: the sum of a column (row) lands on its bottom-most (right-most) maximum.
 
     Args:
         grad: ``[B, C, H, W]``, gradient of the result.
