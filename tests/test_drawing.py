@@ -16,7 +16,7 @@ LEFT, RIGHT = COCO.keypoint_colours[5], COCO.keypoint_colours[6]
 
 
 def standing(height: int, width: int, conf: float = 0.9) -> People:
-    """One person over the middle half: shoulders at a quarter of the height, hips at a half, ankles at three quarters."""
+    """One person over the middle half: shoulders at 1/4 of the height, hips at 1/2, ankles at 3/4."""
     keypoints = np.zeros((1, 17, 3))
     keypoints[0, :, 2] = conf
     keypoints[0, :5, :2] = (0.5 * width, 0.1 * height)
