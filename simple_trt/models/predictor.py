@@ -1,0 +1,130 @@
+"""The whole model: image in, people out. What is exported is this module, decode included, with static shapes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from simple_trt import ops
+from simple_trt.errors import SimpleTrtError
+from simple_trt.models.grouping import Grouping
+from simple_trt.models.hrnet import check_size
+from simple_trt.models.simple import STRIDE, Maps
+
+
+class PeopleTensors(NamedTuple):
+    """Up to M people of each image, in network-input pixels, by descending box score; unused rows are 0.
+
+    boxes: x1, y1, x2, y2 [B,M,4] float32.
+    scores: of each person [B,M] float32: the box score times the mean confidence of its sure keypoints.
+    keypoints: x, y, confidence [B,M,K,3] float32.
+    num: people found [B] int32.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    keypoints: Tensor
+    num: Tensor
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """How maps become people.
+
+    Args:
+        crop: rows and columns of a person's pose crop; 64x48 is a quarter of a top-down teacher's 256x192.
+        samples: bilinear samples along each axis of a crop cell (RoIAlign), 1 or 2.
+        padding: factor by which a crop exceeds the box.
+        peaks: most peaks taken from each point map (32 in SIMPLE, section 3.3).
+        people: most boxes kept.
+        point_threshold: smallest probability of a corner or center.
+        center_area: boxes up to this area (square network-input pixels) must have a center in their middle third,
+            larger ones in their middle fifth (CenterNet, section 3.1: 150 x 150).
+        nms_sigma: width of the Gaussian soft-NMS (arXiv 1704.04503); 0 turns it off.
+        present: a keypoint whose gated activation is below this keeps that value as its confidence.
+        sure: keypoints above this confidence count in a person's score.
+    """
+
+    crop: tuple[int, int] = (64, 48)
+    samples: int = 2
+    padding: float = 1.25
+    peaks: int = 32
+    people: int = 32
+    point_threshold: float = 0.1
+    center_area: float = 22500.0
+    nms_sigma: float = 0.5
+    present: float = 0.05
+    sure: float = 0.2
+
+
+class Predictor(nn.Module):
+    """Normalised image [B,3,H,W] float32 -> PeopleTensors; any B, H and W multiples of 32.
+
+    Args:
+        simple: image -> Maps.
+        grouping: pose crops -> gate; None keeps every activation of a crop.
+        prior: mean place of each keypoint in its box [K,2], (x, y) in 0..1, for keypoints without any activation.
+        settings: how maps become people.
+    """
+
+    prior: Tensor
+
+    def __init__(
+        self, simple: nn.Module, grouping: Grouping | None, prior: Tensor, settings: DecodeSettings | None = None
+    ) -> None:
+        super().__init__()
+        self.simple = simple
+        self.grouping = grouping
+        self.settings = settings or DecodeSettings()
+        self.register_buffer("prior", prior.float())
+
+    def forward(self, image: Tensor) -> PeopleTensors:
+        """Raises SimpleTrtError when the image is not [B,3,H,W] with H and W multiples of 32."""
+        check_image(image)
+        return self.decode(self.simple(image))
+
+    def decode(self, maps: Maps) -> PeopleTensors:
+        """Maps of the network -> people: peaks, boxes, then keypoints box by box."""
+        s = self.settings
+        scores, indices = ops.find_peaks(maps.points, logit(s.point_threshold), s.peaks)
+        boxes, box_scores, _, num = ops.group_boxes(
+            scores, indices, maps.offsets, STRIDE, s.center_area, s.nms_sigma, s.people
+        )
+        keypoints = self._keypoints(maps.pose, boxes)
+        return PeopleTensors(boxes, person_scores(box_scores, keypoints[..., 2], s.sure), keypoints, num)
+
+    def _keypoints(self, pose: Tensor, boxes: Tensor) -> Tensor:
+        """Heatmaps [B,K,H/4,W/4] and boxes [B,M,4] -> keypoints [B,M,K,3]."""
+        s = self.settings
+        crops = ops.crop_heatmaps(pose, boxes, STRIDE, *s.crop, s.padding, s.samples).clamp(0, 1)
+        if self.grouping is not None:
+            crops = crops * self.grouping(crops.flatten(0, 1)).view_as(crops)
+        return ops.read_keypoints(pose, crops, boxes, self.prior, STRIDE, s.padding, s.present)
+
+
+def logit(probability: float) -> float:
+    """Inverse of the sigmoid."""
+    return math.log(probability / (1 - probability))
+
+
+def person_scores(box_scores: Tensor, confidences: Tensor, sure: float) -> Tensor:
+    """Box scores [B,M] times the mean of those confidences [B,M,K] that exceed `sure` (0 where none does) -> [B,M]."""
+    counted = (confidences > sure).to(confidences.dtype)
+    total = (confidences * counted).sum(-1)
+    return box_scores * total / counted.sum(-1).clamp(min=1)
+
+
+def check_image(image: Tensor) -> None:
+    """Raises SimpleTrtError unless `image` is [B,3,H,W] float32 with H and W multiples of 32."""
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise SimpleTrtError(
+            f"the network cannot take an image of shape {list(image.shape)}: expected [B, 3, H, W]",
+            "letterbox and normalise each picture first, then stack them",
+        )
+    if image.dtype != torch.float32:
+        raise SimpleTrtError(f"the image is {image.dtype}: expected torch.float32", "letterbox and normalise it first")
+    check_size(image.shape[2], image.shape[3])

@@ -1,0 +1,86 @@
+"""Named networks. A backbone is one function and a line in BACKBONES, a preset one line in PRESETS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from torch import Tensor, nn
+
+from simple_trt.errors import UsageError
+from simple_trt.models.efficientnet_lite import EfficientNetLite
+from simple_trt.models.grouping import Grouping
+from simple_trt.models.hrnet import HRNet
+from simple_trt.models.predictor import DecodeSettings, Predictor
+from simple_trt.models.simple import Simple
+
+BACKBONES: dict[str, Callable[[], nn.Module]] = {
+    "hrnet-w18": partial(HRNet, 18),
+    "hrnet-w32": partial(HRNet, 32),
+    "hrnet-w48": partial(HRNet, 48),
+    "efficientnet-lite0": EfficientNetLite,
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The shape of a network; what it was trained on is not in here.
+
+    Args:
+        name: as it stands in checkpoints and on the command line.
+        backbone: a key of BACKBONES.
+        reduce: D, the width of the pooling modules; None leaves them at the backbone's own (SIMPLE, equation 9).
+        mid: width inside the pooling modules (128 in CenterNet).
+        pose_hidden: width of the pose head's hidden 3x3 convolution; None gives HRNetV2's head.
+        grouping_width: c of the grouping gate.
+        settings: how this network's maps become people.
+    """
+
+    name: str
+    backbone: str
+    reduce: int | None = None
+    mid: int = 128
+    pose_hidden: int | None = None
+    grouping_width: int = 32
+    settings: DecodeSettings = field(default_factory=DecodeSettings)
+
+    def build_simple(self, keypoints: int) -> Simple:
+        """A freshly initialised network for K keypoint classes: image -> Maps."""
+        return Simple(BACKBONES[self.backbone](), keypoints, self.reduce, self.mid, self.pose_hidden)
+
+    def build_grouping(self, keypoints: int) -> Grouping:
+        """A freshly initialised grouping gate for K keypoint classes."""
+        return Grouping(keypoints, self.grouping_width)
+
+    def build_predictor(self, simple: nn.Module, grouping: Grouping | None, prior: Tensor) -> Predictor:
+        """Image -> people, with this preset's decode settings; `prior` [K,2] as in Predictor."""
+        return Predictor(simple, grouping, prior, self.settings)
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset("paper-w18", "hrnet-w18"),
+        Preset("paper-w32", "hrnet-w32"),
+        Preset("paper-w48", "hrnet-w48"),
+        Preset("deploy-w18", "hrnet-w18", reduce=64, mid=64),
+        Preset("deploy-w32", "hrnet-w32", reduce=64, mid=64),
+        Preset(
+            "edge",
+            "efficientnet-lite0",
+            reduce=32,
+            mid=16,
+            pose_hidden=48,
+            grouping_width=8,
+            settings=DecodeSettings(crop=(32, 24)),
+        ),
+    )
+}
+
+
+def find_preset(name: str) -> Preset:
+    """The preset called `name`. Raises UsageError when there is none, listing those there are."""
+    if name not in PRESETS:
+        raise UsageError(f"no preset is called '{name}'", f"choose one of: {', '.join(PRESETS)}")
+    return PRESETS[name]
