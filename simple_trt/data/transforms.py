@@ -1,0 +1,125 @@
+"""Random geometry of training: one affine map from image to network pixels, applied to picture, people and ignore regions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from simple_trt.data.labels import PersonLabel, Sample
+
+MIN_KEPT_AREA = 0.1  # a box that keeps less of its area inside the crop is no example of a person
+MIN_SIDE = 4.0  # pixels
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of the random affine map. The defaults are HigherHRNet's (W32, 512).
+
+    size: network input, pixels. fit: "short" or "long" side of the picture that `base` pixels are divided by to give the
+    neutral zoom; base None means `size`. shrink: the zoom is divided by U(shrink). rotate: degrees, U(-r, r). shift: of the short side,
+    U(-s, s) per axis. focus: probability that the crop is centred on a random person instead of the picture.
+    color: strength of brightness, contrast and saturation jitter.
+    """
+
+    size: int = 512
+    fit: str = "short"
+    base: int | None = None
+    shrink: tuple[float, float] = (0.75, 1.5)
+    rotate: float = 30.0
+    shift: float = 0.2
+    flip: float = 0.5
+    focus: float = 0.0
+    color: float = 0.0
+
+
+def random_affine(sample: Sample, aug: Augmentation, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
+    """Draw the map [2,3] from continuous image to continuous network coordinates; the flag says whether it mirrors."""
+    short, long = sorted((sample.width, sample.height))
+    zoom = (aug.base or aug.size) / (short if aug.fit == "short" else long) / rng.uniform(*aug.shrink)
+    center = np.array([sample.width, sample.height]) / 2
+    if sample.people and rng.random() < aug.focus:
+        box = sample.people[rng.integers(len(sample.people))].box
+        center = (box[:2] + box[2:]) / 2
+    center = center + rng.uniform(-aug.shift, aug.shift, 2) * short
+    angle = np.deg2rad(rng.uniform(-aug.rotate, aug.rotate))
+    mirror = bool(rng.random() < aug.flip)
+    return compose_affine(center, zoom, angle, mirror, aug.size), mirror
+
+
+def compose_affine(center: np.ndarray, zoom: float, angle: float, mirror: bool, size: int) -> np.ndarray:
+    """Rotate by `angle` (radians) and zoom about `center`, which lands in the middle of a size x size picture; mirror at the end."""
+    c, s = np.cos(angle) * zoom, np.sin(angle) * zoom
+    linear = np.array([[c, -s], [s, c]])
+    offset = size / 2 - linear @ center
+    affine = np.concatenate([linear, offset[:, None]], 1)
+    if mirror:  # x -> size - x
+        affine[0] = -affine[0]
+        affine[0, 2] += size
+    return affine
+
+
+def warp_image(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
+    """Picture [H,W,C] -> [size,size,C], bilinear, black outside. OpenCV counts from pixel centres, hence the half pixels."""
+    linear, offset = affine[:, :2], affine[:, 2]
+    index_offset = offset + linear @ np.array([0.5, 0.5]) - 0.5
+    return cv2.warpAffine(image, np.concatenate([linear, index_offset[:, None]], 1), (size, size), flags=cv2.INTER_LINEAR)
+
+
+def move_points(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Points [...,2] through the map."""
+    return points @ affine[:, :2].T.astype(np.float32) + affine[:, 2].astype(np.float32)
+
+
+def move_box(person: PersonLabel, affine: np.ndarray) -> np.ndarray:
+    """The person's box xyxy under the map: the extent of its polygons, else of the ellipse inscribed in the box.
+
+    Enclosing the rotated rectangle instead would double its area at 30 degrees.
+    """
+    if person.region:
+        points = move_points(np.concatenate(person.region), affine)
+        return np.concatenate([points.min(0), points.max(0)])
+    half = (person.box[2:] - person.box[:2]) / 2
+    center = move_points((person.box[:2] + person.box[2:]) / 2, affine)
+    extent = np.sqrt((affine[:, :2] ** 2) @ (half**2))
+    return np.concatenate([center - extent, center + extent]).astype(np.float32)
+
+
+def move_person(person: PersonLabel, affine: np.ndarray, size: int, flip_order: np.ndarray | None) -> tuple[PersonLabel, bool]:
+    """The person in network pixels, and whether enough of it is left inside to learn from.
+
+    flip_order: index of each keypoint's mirror partner when the map mirrors, else None. Keypoints outside become unlabelled.
+    """
+    full = move_box(person, affine)
+    box = full.clip(0, size)
+    sides, full_sides = box[2:] - box[:2], full[2:] - full[:2]
+    kept = bool(sides.min() >= MIN_SIDE and sides.prod() >= MIN_KEPT_AREA * max(full_sides.prod(), 1e-6))
+    points, visible = move_points(person.keypoints, affine), person.visible
+    if flip_order is not None:
+        points, visible = points[flip_order], visible[flip_order]
+    inside = ((points >= 0) & (points < size)).all(1)
+    scale = abs(float(np.linalg.det(affine[:, :2])))
+    region = [move_points(p, affine) for p in person.region]
+    return PersonLabel(box, points, np.where(inside, visible, 0), person.area * scale, region), kept
+
+
+def corners(box: np.ndarray) -> np.ndarray:
+    """The four corner points [4,2] of a box xyxy, in order around it."""
+    x1, y1, x2, y2 = box
+    return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float32)
+
+
+def jitter_color(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Random brightness, contrast and saturation (in random order) of a uint8 RGB picture."""
+    if strength <= 0:
+        return image
+    x = image.astype(np.float32)
+    for op in rng.permutation(3):
+        factor = np.float32(rng.uniform(1 - strength, 1 + strength))
+        if op == 0:
+            x *= factor
+        else:
+            pivot = x.mean() if op == 1 else x.mean(2, keepdims=True)
+            x = pivot + (x - pivot) * factor
+    return x.clip(0, 255).astype(np.uint8)

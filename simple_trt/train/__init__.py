@@ -1,0 +1,1 @@
+"""Training: losses, schedules, and the trainers of the network and of its grouping CNN."""

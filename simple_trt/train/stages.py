@@ -1,0 +1,86 @@
+"""The stages of a training run: the network (stage 1), then its grouping gate. Each leaves model.safetensors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from simple_trt.data.dataset import PoseDataset
+from simple_trt.data.labels import Sample
+from simple_trt.errors import SimpleTrtError
+from simple_trt.models import checkpoints
+from simple_trt.models.checkpoints import Checkpoint, CheckpointMeta
+from simple_trt.models.foreign import load_backbone
+from simple_trt.models.presets import find_preset
+from simple_trt.models.simple import Simple
+from simple_trt.skeletons import find_skeleton
+from simple_trt.train.config import TrainConfig
+from simple_trt.train.grouping import harvest, keypoint_prior, train_grouping
+from simple_trt.train.trainer import Trainer
+
+MODEL = "model.safetensors"
+INPUT = (512, 512)  # the size the network is meant for, whatever crops it was trained on
+
+
+def train_network(config: TrainConfig, samples: Sequence[Sample], out: Path, device: str = "cpu", progress: bool = True) -> Path:
+    """Stage 1 (SIMPLE, section 4.1): L_pose + L_det. Goes on from out/state.safetensors when that is there.
+
+    Returns:
+        Path of the checkpoint, which has no grouping gate yet.
+    """
+    torch.manual_seed(config.seed)
+    skeleton = find_skeleton(config.skeleton)
+    model = find_preset(config.preset).build_simple(len(skeleton))
+    if config.init:
+        load_initial(model, config)
+    trainer = Trainer(model, PoseDataset(samples, config.augmentation, skeleton, config.seed), config, out, device)
+    trainer.resume()
+    trained = trainer.run(progress)
+    settings = dataclasses.asdict(config) | {"pictures": len(samples), "people": sum(len(s.people) for s in samples)}
+    return save_model(out, Checkpoint(trained, None, keypoint_prior(samples), CheckpointMeta(config.preset, config.skeleton, INPUT, settings)))
+
+
+def load_initial(model: Simple, config: TrainConfig) -> None:
+    """Start from `config.init`: one of our checkpoints of the same preset, or backbone weights made elsewhere."""
+    try:
+        start = checkpoints.load(config.init, config.skeleton)
+    except SimpleTrtError as error:
+        if "is no simple-trt checkpoint" not in error.cause and "is no safetensors file" not in error.cause:
+            raise
+        load_backbone(model.backbone, config.init)
+        return
+    if start.meta.preset != config.preset:
+        raise SimpleTrtError(f"'{config.init}' is a {start.meta.preset} model, not {config.preset}", f"Use --preset {start.meta.preset}.")
+    model.load_state_dict(start.simple.state_dict())
+
+
+def train_gate(
+    model: Path, config: TrainConfig, samples: Sequence[Sample], out: Path, epochs: int = 20, progress: bool = True
+) -> Path:
+    """Train the grouping gate of the checkpoint `model`, whose network stays as it is."""
+    from tqdm import tqdm
+
+    start = checkpoints.load(model, config.skeleton)
+    preset, skeleton = find_preset(start.meta.preset), find_skeleton(config.skeleton)
+    torch.manual_seed(config.seed)
+    gate = preset.build_grouping(len(skeleton))
+    dataset = PoseDataset(samples, config.augmentation, skeleton, config.seed)
+    batch = 4
+    crops = harvest(start.simple, dataset, preset.settings, batch, config.workers)
+    bar = tqdm(crops, total=-(-len(dataset) // batch), unit="batch", desc="harvest", disable=not progress or None)
+    losses = train_grouping(gate, list(bar), epochs, seed=config.seed, progress=progress)
+    training: dict[str, Any] = start.meta.training | {"grouping": {"epochs": epochs, "pictures": len(samples), "loss": losses[-1]}}
+    return save_model(out, start._replace(grouping=gate, meta=dataclasses.replace(start.meta, training=training)))
+
+
+def save_model(out: Path, checkpoint: Checkpoint) -> Path:
+    """Write out/model.safetensors; returns its path."""
+    out.mkdir(parents=True, exist_ok=True)
+    simple: nn.Module = checkpoint.simple
+    checkpoints.save(out / MODEL, simple, checkpoint.grouping, checkpoint.prior, checkpoint.meta)
+    return out / MODEL

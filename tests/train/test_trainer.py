@@ -1,0 +1,128 @@
+"""The loop: exact resumption, honest failures, and that it learns."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from simple_trt.data.coco import read_coco
+from simple_trt.data.dataset import PoseDataset
+from simple_trt.data.transforms import Augmentation
+from simple_trt.errors import SimpleTrtError, UsageError
+from simple_trt.models.simple import Maps
+from simple_trt.skeletons import COCO
+from simple_trt.train.config import TrainConfig, load_config
+from simple_trt.train.trainer import STATE, Trainer
+
+CONFIG = TrainConfig(epochs=2, batch=2, lr=1e-2, ema=0.9, workers=0, save_every=100, augmentation=Augmentation(size=64))
+
+
+class TinyNet(nn.Module):
+    """Image -> Maps with two strided convolutions and a batch norm: enough state to get resumption wrong."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 26, 3, 2, 1))
+
+    def forward(self, image):
+        return Maps(*self.trunk(image).split((3, 6, 17), 1))
+
+
+@pytest.fixture
+def samples(tmp_path):
+    rng = np.random.default_rng(0)
+    images, annotations = [], []
+    for i in range(6):
+        picture = rng.integers(0, 80, (64, 64, 3), np.uint8)
+        cv2.rectangle(picture, (20, 10), (44, 54), (200, 180, 160), -1)
+        cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
+        images.append({"id": i, "file_name": f"{i}.png", "width": 64, "height": 64})
+        points = [v for k in range(17) for v in (22.0 + k, 12.0 + 2 * k, 2)]
+        annotations.append({"id": i, "image_id": i, "category_id": 1, "bbox": [20, 10, 24, 44], "keypoints": points})
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    return read_coco(tmp_path / "a.json", tmp_path)
+
+
+def trainer(samples, out, config=CONFIG):
+    torch.manual_seed(1)
+    return Trainer(TinyNet(), PoseDataset(samples, config.augmentation, COCO), config, out)
+
+
+def test_a_killed_and_resumed_run_ends_with_the_same_weights(samples, tmp_path):
+    whole = trainer(samples, tmp_path / "whole").run(progress=False).state_dict()
+    first = trainer(samples, tmp_path / "cut")
+    for batch in first._batches():  # dies in the middle of the first epoch, one step after the last save
+        first.train_step(batch)
+        if first.step == 1:
+            first.save()
+        if first.step == 2:
+            break
+    second = trainer(samples, tmp_path / "cut")
+    assert second.resume() and second.step == 1
+    resumed = second.run(progress=False).state_dict()
+    assert all(torch.equal(whole[k], resumed[k]) for k in whole)
+
+
+def test_another_configuration_is_not_resumed(samples, tmp_path):
+    trainer(samples, tmp_path).save()
+    with pytest.raises(SimpleTrtError, match="other settings"):
+        trainer(samples, tmp_path, CONFIG.replace(lr=1e-3)).resume()
+    assert trainer(samples, tmp_path, CONFIG.replace(workers=1)).resume()
+
+
+def test_damaged_state_is_named(samples, tmp_path):
+    run = trainer(samples, tmp_path)
+    run.save()
+    (tmp_path / STATE).write_bytes((tmp_path / STATE).read_bytes()[:200])
+    with pytest.raises(SimpleTrtError, match="damaged"):
+        run.resume()
+
+
+def test_the_loss_falls(samples, tmp_path):
+    run = trainer(samples, tmp_path, CONFIG.replace(epochs=10, augmentation=Augmentation(size=64, rotate=0, shift=0, shrink=(1, 1), flip=0)))
+    batch = next(run._batches())
+    first = sum(run.train_step(batch).values())
+    for _ in range(30):
+        last = sum(run.train_step(batch).values())
+    assert last < 0.7 * first
+
+
+def test_a_loss_that_is_not_finite_names_the_pictures(samples, tmp_path):
+    run = trainer(samples, tmp_path)
+    batch = next(run._batches())
+    batch["pose"][0, 0, 0, 0] = float("nan")
+    with pytest.raises(SimpleTrtError, match=rf"pictures \[{batch['image_id'][0]}"):
+        run.train_step(batch)
+
+
+def test_learning_rate_warms_up_then_steps_or_follows_a_cosine(samples, tmp_path):
+    steps = trainer(samples, tmp_path, CONFIG.replace(warmup=4, milestones=(1,)))
+    rates = []
+    for steps.step in range(6):
+        rates.append(steps.learning_rate())
+    assert rates == pytest.approx([0.0025, 0.005, 0.0075, 0.001, 0.001, 0.001])
+    cosine = trainer(samples, tmp_path, CONFIG.replace(milestones=()))
+    cosine.step = 3
+    assert cosine.learning_rate() == pytest.approx(0.005)
+
+
+def test_too_few_pictures(samples, tmp_path):
+    with pytest.raises(SimpleTrtError, match="6 pictures do not fill a batch of 8"):
+        trainer(samples, tmp_path, CONFIG.replace(batch=8))
+
+
+def test_config_file(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text('preset = "edge"\nlr = 1\nmilestones = [3, 5]\n[augmentation]\nsize = 256\nshrink = [0.5, 2]\n')
+    config = load_config(path)
+    assert (config.preset, config.lr, config.milestones, config.augmentation.size) == ("edge", 1.0, (3, 5), 256)
+    for text, words in (("epoch = 3", "unknown setting 'epoch'"), ("epochs = '3'", "expected int"), ("[", "not TOML"),
+                        ("[augmentation]\nsize = 100", "multiple of 32"), ("batch = 0", "at least 1"), ("amp = 'fp8'", "expected 'off'")):  # fmt: skip
+        path.write_text(text)
+        with pytest.raises(UsageError, match=words):
+            load_config(path)
+    with pytest.raises(UsageError, match="does not exist"):
+        load_config(tmp_path / "none.toml")
