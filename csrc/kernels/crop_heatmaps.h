@@ -12,7 +12,7 @@
 // Coordinates are exact (fp32, written order, no fused multiply-add); values agree to 1e-5 of the largest one (fp32).
 //
 // Source: RoIAlign of Mask R-CNN (arXiv 1703.06870), aligned, with a fixed number of samples; the aspect and the
-// padding are those of top-down pose estimation (arXiv 1804.06208). Limits: 1 <= h, w <= 256, W <= 4096, H * W < 2^31,
+// padding are those of top-down pose estimation (arXiv 1804.06208). Limits: 1 <= h, w <= 256, W <= 4096, H * W <= 2^30,
 // samples 1 or 2, stride >= 1. Contiguous pointers; no workspace.
 #pragma once
 
@@ -21,6 +21,7 @@
 
 #include "dtype.h"
 #include "host_device.h"
+#include "map_size.h"
 #include "region.h"
 #include "status.h"
 
@@ -43,17 +44,17 @@ struct CropHeatmapsParams {
   int samples;    // per crop cell and axis, 1 or 2
 };
 
-SIMPLE_TRT_API Status crop_heatmaps_cpu(const void* heatmaps, const float* boxes, DType dtype,
-                                        const CropHeatmapsParams& params, void* crops);
+Status crop_heatmaps_cpu(const void* heatmaps, const float* boxes, DType dtype, const CropHeatmapsParams& params,
+                         void* crops);
 
 /// The same on the GPU: device pointers, `stream` a cudaStream_t.
-SIMPLE_TRT_API Status crop_heatmaps_cuda(const void* heatmaps, const float* boxes, DType dtype,
-                                         const CropHeatmapsParams& params, void* crops, void* stream);
+Status crop_heatmaps_cuda(const void* heatmaps, const float* boxes, DType dtype, const CropHeatmapsParams& params,
+                          void* crops, void* stream);
 
 inline Status check(const CropHeatmapsParams& p) {
-  const bool sizes = p.batch >= 0 && p.boxes >= 0 && p.classes >= 0 && p.height >= 0 && p.width >= 0 &&
-                     p.width <= kMaxCropMapWidth && static_cast<int64_t>(p.height) * p.width <= INT32_MAX &&
-                     p.crop_h >= 1 && p.crop_h <= kMaxCropSide && p.crop_w >= 1 && p.crop_w <= kMaxCropSide;
+  const bool sizes = p.batch >= 0 && p.boxes >= 0 && p.classes >= 0 && is_map_size(p.height, p.width) &&
+                     p.width <= kMaxCropMapWidth && p.crop_h >= 1 && p.crop_h <= kMaxCropSide && p.crop_w >= 1 &&
+                     p.crop_w <= kMaxCropSide;
   if (!sizes) return Status::kBadShape;
   const bool arguments = p.stride >= 1 && (p.samples == 1 || p.samples == 2);
   return arguments ? Status::kOk : Status::kBadArgument;

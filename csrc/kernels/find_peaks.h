@@ -10,7 +10,7 @@
 // All implementations agree exactly. H * W may be less than N, or 0. A NaN threshold finds nothing.
 //
 // Source: the 3x3 non-maximum suppression of CenterNet (arXiv 1904.08189), on logits, with a rule for ties.
-// Limits: 1 <= N <= 64, H * W < 2^31. Pointers are contiguous; no workspace.
+// Limits: 1 <= N <= 64, H * W <= 2^30. Contiguous pointers; no workspace.
 #pragma once
 
 #include <cmath>
@@ -18,6 +18,7 @@
 
 #include "dtype.h"
 #include "host_device.h"
+#include "map_size.h"
 #include "status.h"
 
 namespace simple_trt {
@@ -33,16 +34,14 @@ struct FindPeaksParams {
   int top_n;        // N
 };
 
-SIMPLE_TRT_API Status find_peaks_cpu(const void* maps, DType dtype, const FindPeaksParams& params, float* scores,
-                                     int32_t* indices);
+Status find_peaks_cpu(const void* maps, DType dtype, const FindPeaksParams& params, float* scores, int32_t* indices);
 
 /// The same on the GPU: device pointers, `stream` a cudaStream_t.
-SIMPLE_TRT_API Status find_peaks_cuda(const void* maps, DType dtype, const FindPeaksParams& params, float* scores,
-                                      int32_t* indices, void* stream);
+Status find_peaks_cuda(const void* maps, DType dtype, const FindPeaksParams& params, float* scores, int32_t* indices,
+                       void* stream);
 
 inline Status check(const FindPeaksParams& p) {
-  const bool sizes = p.batch >= 0 && p.maps >= 0 && p.height >= 0 && p.width >= 0 &&
-                     static_cast<int64_t>(p.height) * p.width <= INT32_MAX;
+  const bool sizes = p.batch >= 0 && p.maps >= 0 && is_map_size(p.height, p.width);
   if (!sizes) return Status::kBadShape;
   return p.top_n >= 1 && p.top_n <= kMaxPeaks ? Status::kOk : Status::kBadArgument;
 }

@@ -24,7 +24,7 @@
 // implementations agree in points, order, num and, on these platforms, in every bit; 1e-5 relative is the tolerance.
 //
 // Sources: CenterNet (arXiv 1904.08189) for the central region and the score, SIMPLE (AAAI 2021) for N = M = 32,
-// soft-NMS (arXiv 1704.04503). Limits: 1 <= N <= 64, M >= 0, stride >= 1, H * W < 2^31. Contiguous pointers; no
+// soft-NMS (arXiv 1704.04503). Limits: 1 <= N <= 64, M >= 0, stride >= 1, H * W <= 2^30. Contiguous pointers; no
 // workspace.
 #pragma once
 
@@ -33,6 +33,7 @@
 
 #include "dtype.h"
 #include "host_device.h"
+#include "map_size.h"
 #include "region.h"
 #include "status.h"
 
@@ -54,25 +55,28 @@ struct GroupBoxesParams {
   int top_m;          // M, boxes an image
 };
 
+/// Pointers to the outputs of the whole batch, or of one image.
 struct GroupBoxesOutputs {
   float* boxes;
   float* box_scores;
   int32_t* points;
   int32_t* num;
+
+  SIMPLE_TRT_HD GroupBoxesOutputs of_image(int64_t image, int top_m) const {
+    const int64_t row = image * top_m;
+    return {boxes + 4 * row, box_scores + row, points + 3 * row, num + image};
+  }
 };
 
-SIMPLE_TRT_API Status group_boxes_cpu(const float* scores, const int32_t* indices, const void* offsets,
-                                      DType offsets_dtype, const GroupBoxesParams& params,
-                                      const GroupBoxesOutputs& outputs);
+Status group_boxes_cpu(const float* scores, const int32_t* indices, const void* offsets, DType offsets_dtype,
+                       const GroupBoxesParams& params, const GroupBoxesOutputs& outputs);
 
 /// The same on the GPU: device pointers, `stream` a cudaStream_t.
-SIMPLE_TRT_API Status group_boxes_cuda(const float* scores, const int32_t* indices, const void* offsets,
-                                       DType offsets_dtype, const GroupBoxesParams& params,
-                                       const GroupBoxesOutputs& outputs, void* stream);
+Status group_boxes_cuda(const float* scores, const int32_t* indices, const void* offsets, DType offsets_dtype,
+                        const GroupBoxesParams& params, const GroupBoxesOutputs& outputs, void* stream);
 
 inline Status check(const GroupBoxesParams& p) {
-  const bool sizes =
-      p.batch >= 0 && p.height >= 0 && p.width >= 0 && static_cast<int64_t>(p.height) * p.width <= INT32_MAX;
+  const bool sizes = p.batch >= 0 && is_map_size(p.height, p.width);
   if (!sizes) return Status::kBadShape;
   const bool arguments = p.top_n >= 1 && p.top_n <= kMaxGroupPeaks && p.top_m >= 0 && p.stride >= 1;
   return arguments ? Status::kOk : Status::kBadArgument;
@@ -121,6 +125,14 @@ SIMPLE_TRT_HD inline float pair_score(float top_left, float bottom_right, float 
   return ((top_left + bottom_right) + center) / 3.0f;
 }
 
+/// Rank of the best center inside the central region of `box`, -1 if there is none. Without branches: centers are few.
+SIMPLE_TRT_HD inline int find_center(const Point* centers, int count, const Box& box, float center_area) {
+  const Box region = central_region(box, center_area);
+  int found = -1;
+  for (int n = count - 1; n >= 0; --n) found = is_inside(region, centers[n].x, centers[n].y) ? n : found;
+  return found;
+}
+
 /// Intersection over union of two boxes of finite area.
 SIMPLE_TRT_HD inline float iou(const Box& a, const Box& b) {
   const float width = (a.x2 < b.x2 ? a.x2 : b.x2) - (a.x1 > b.x1 ? a.x1 : b.x1);
@@ -133,6 +145,31 @@ SIMPLE_TRT_HD inline float iou(const Box& a, const Box& b) {
 SIMPLE_TRT_HD inline float decay(float overlap, float nms_sigma) {
   if (!(nms_sigma > 0) || overlap == 0) return 1.0f;
   return static_cast<float>(exp(static_cast<double>(-(overlap * overlap) / nms_sigma)));
+}
+
+/// A pair that may become a box; `score` is its current score.
+struct Candidate {
+  Box box;
+  float score;
+  int32_t top_left, bottom_right, center;
+};
+
+SIMPLE_TRT_HD inline Box box_between(const Point& top_left, const Point& bottom_right) {
+  return {top_left.x, top_left.y, bottom_right.x, bottom_right.y};
+}
+
+/// Writes one row of the outputs of an image.
+SIMPLE_TRT_HD inline void emit(const Candidate& candidate, float score, int row, const GroupBoxesOutputs& image) {
+  float* box = image.boxes + 4 * row;
+  box[0] = candidate.box.x1;
+  box[1] = candidate.box.y1;
+  box[2] = candidate.box.x2;
+  box[3] = candidate.box.y2;
+  image.box_scores[row] = score;
+  int32_t* point = image.points + 3 * row;
+  point[0] = candidate.top_left;
+  point[1] = candidate.bottom_right;
+  point[2] = candidate.center;
 }
 
 }  // namespace simple_trt

@@ -26,6 +26,12 @@ SIMPLE_TRT_HD inline uint64_t rank_key(float value, int32_t index) {
 /// The index that `rank_key` was given.
 SIMPLE_TRT_HD inline int32_t rank_index(uint64_t key) { return static_cast<int32_t>(~static_cast<uint32_t>(key)); }
 
+/// The value that `rank_key` was given; +0 for -0.
+SIMPLE_TRT_HD inline float rank_value(uint64_t key) {
+  const uint32_t bits = static_cast<uint32_t>(key >> 32);
+  return float_of(bits & 0x80000000u ? bits & 0x7fffffffu : ~bits);
+}
+
 /// NaN as minus infinity, every other value as it is.
 SIMPLE_TRT_HD inline float without_nan(float value) { return value == value ? value : -INFINITY; }
 

@@ -16,7 +16,7 @@
 // are exact (fp32, written order, no fused multiply-add); positions read from the map and confidences too.
 //
 // Source: SIMPLE (AAAI 2021) for reading a person's own peaks; the quarter shift is that of the stacked hourglass
-// (arXiv 1603.06937). Limits: h, w >= 1, h * w < 2^31, H, W >= 1, H * W < 2^31, stride >= 1. Contiguous pointers; no
+// (arXiv 1603.06937). Limits: h, w >= 1, h * w <= 2^30, H, W >= 1, H * W <= 2^30, stride >= 1. Contiguous pointers; no
 // workspace.
 #pragma once
 
@@ -25,6 +25,7 @@
 
 #include "dtype.h"
 #include "host_device.h"
+#include "map_size.h"
 #include "rank_key.h"
 #include "region.h"
 #include "status.h"
@@ -46,19 +47,16 @@ struct ReadKeypointsParams {
   float present;  // least m of a keypoint whose confidence is read from the heatmap
 };
 
-SIMPLE_TRT_API Status read_keypoints_cpu(const void* heatmaps, const void* gated, const float* boxes,
-                                         const float* prior, DType dtype, const ReadKeypointsParams& params,
-                                         float* keypoints);
+Status read_keypoints_cpu(const void* heatmaps, const void* gated, const float* boxes, const float* prior, DType dtype,
+                          const ReadKeypointsParams& params, float* keypoints);
 
 /// The same on the GPU: device pointers, `stream` a cudaStream_t.
-SIMPLE_TRT_API Status read_keypoints_cuda(const void* heatmaps, const void* gated, const float* boxes,
-                                          const float* prior, DType dtype, const ReadKeypointsParams& params,
-                                          float* keypoints, void* stream);
+Status read_keypoints_cuda(const void* heatmaps, const void* gated, const float* boxes, const float* prior, DType dtype,
+                           const ReadKeypointsParams& params, float* keypoints, void* stream);
 
 inline Status check(const ReadKeypointsParams& p) {
   const bool sizes = p.batch >= 0 && p.boxes >= 0 && p.classes >= 0 && p.height >= 1 && p.width >= 1 && p.crop_h >= 1 &&
-                     p.crop_w >= 1 && static_cast<int64_t>(p.height) * p.width <= INT32_MAX &&
-                     static_cast<int64_t>(p.crop_h) * p.crop_w <= INT32_MAX;
+                     p.crop_w >= 1 && is_map_size(p.height, p.width) && is_map_size(p.crop_h, p.crop_w);
   if (!sizes) return Status::kBadShape;
   return p.stride >= 1 ? Status::kOk : Status::kBadArgument;
 }
