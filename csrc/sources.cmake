@@ -18,6 +18,7 @@ set(SIMPLE_TRT_PYTHON_SOURCES csrc/python/core.cpp csrc/python/arrays.cpp csrc/p
                               csrc/python/bind_pools.cpp)
 if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/python/bind_decode.cpp)
   list(APPEND SIMPLE_TRT_PYTHON_SOURCES csrc/python/bind_decode.cpp)
+  set(SIMPLE_TRT_PYTHON_DEFINITIONS SIMPLE_TRT_HAS_DECODE)
 endif()
 
 file(GLOB SIMPLE_TRT_TORCH_SOURCES RELATIVE ${CMAKE_CURRENT_LIST_DIR}/.. CONFIGURE_DEPENDS
