@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,12 @@ class Letterbox:
     @cached_property
     def content_size(self) -> tuple[int, int]:
         """(height, width) that the picture fills of the network's input: whole numbers from 1 up, half rounded up."""
-        height, width = self.image_size
-        out_height, out_width = self.network_size
-        if out_width * height <= out_height * width:
-            return _round_half_up(height * out_width, width), out_width
-        return out_height, _round_half_up(width * out_height, height)
+        scale = min(out / size for out, size in zip(self.network_size, self.image_size, strict=True))
+        height, width = (
+            min(max(floor(size * scale + 0.5), 1), out)
+            for out, size in zip(self.network_size, self.image_size, strict=True)
+        )
+        return height, width
 
     def to_image(self, points: ArrayLike) -> Floats:
         """Points or boxes [..., 2 or 4] (x, y alternate) of the network's input, as picture pixels."""
@@ -226,11 +228,6 @@ def _checked(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Floats:
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
     return array
-
-
-def _round_half_up(numerator: int, denominator: int) -> int:
-    """The whole number nearest to a fraction, half up, at least 1."""
-    return max((2 * numerator + denominator) // (2 * denominator), 1)
 
 
 def _person_dict(person: Person) -> dict[str, Any]:
