@@ -1,0 +1,49 @@
+# simple-trt. `make help` lists the targets.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PHOTO ?=
+DEMO ?= demo
+DATA ?= $(or $(SIMPLE_TRT_DATA),../shared/data)
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test pytest lint build gpu bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.demo  ## install, build an engine for this machine, run it on a photo (PHOTO=file or folder), leave pictures in demo/
+	PATH="$(abspath $(BIN)):$$PATH" DEMO="$(DEMO)" PHOTO="$(PHOTO)" DATA="$(DATA)" sh export/demo.sh
+
+test: lint pytest  ## all checks: lint, types, tests
+
+pytest: build  ## the tests alone
+	SIMPLE_TRT_DATA="$(abspath $(DATA))" $(BIN)/python -m pytest -n $(JOBS) -m "not gpu"
+
+lint: $(VENV)/.dev  ## ruff, clang-format, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'csrc/*.h' 'csrc/*.cpp' 'csrc/*.cu' 'tests/cpp/*')
+	$(BIN)/mypy
+
+build: $(VENV)/.dev  ## compile the kernels, the NumPy core and the torch ops into simple_trt/
+	$(BIN)/python setup.py -q build_ext --inplace
+
+clean:  ## remove what was built; keep the environment
+	rm -rf build simple_trt/*.so $(DEMO) *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# The demo needs no torch: an engine is built from the exported graph of the bundled model.
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml setup.py CMakeLists.txt $(wildcard csrc/*/* csrc/*.cmake)
+	$(BIN)/python -m pip install --quiet ".[demo]"
+	touch $@
+
+# The tests run on the source tree: the installed copy of the demo makes way for a link to it.
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet "torch==2.13.0" "setuptools>=77" "pybind11>=3" "cmake>=3.24" ninja
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[dev]"
+	touch $@
