@@ -1,8 +1,8 @@
 """Corner peaks pair up into boxes where a center peak agrees (CenterNet, arXiv 1904.08189; SIMPLE, AAAI 2021).
 
 All arithmetic is float32 in the written order, without fused multiply-add, so that comparisons fall alike everywhere.
-Only the two exponentials are made in float64 and their results (the sigmoid, the decay) rounded once: one ulp there would
-reorder boxes whose three points have swapped scores.
+Only the two exponentials are made in float64 and their results (the sigmoid, the decay) rounded once: one ulp there
+would reorder boxes whose three points have swapped scores.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Region:
-    """Where the crops of M boxes lie: ``corner``, ``size [B, M, 2]`` (x, y) in network-input pixels, ``exists [B, M]``."""
+    """Where crops lie: ``corner``, ``size [B, M, 2]`` (x, y) in network-input pixels; ``exists [B, M]``."""
 
     corner: Tensor
     size: Tensor
