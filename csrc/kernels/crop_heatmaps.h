@@ -13,7 +13,7 @@
 //
 // Source: RoIAlign of Mask R-CNN (arXiv 1703.06870), aligned, with a fixed number of samples; the aspect and the
 // padding are those of top-down pose estimation (arXiv 1804.06208). Limits: 1 <= h, w <= 256, W <= 4096, H * W <= 2^30,
-// samples 1 or 2, stride >= 1. Contiguous pointers; no workspace.
+// samples 1 or 2, stride >= 1, padding > 0. Contiguous pointers; no workspace.
 #pragma once
 
 #include <cmath>
@@ -56,7 +56,7 @@ inline Status check(const CropHeatmapsParams& p) {
                      p.width <= kMaxCropMapWidth && p.crop_h >= 1 && p.crop_h <= kMaxCropSide && p.crop_w >= 1 &&
                      p.crop_w <= kMaxCropSide;
   if (!sizes) return Status::kBadShape;
-  const bool arguments = p.stride >= 1 && (p.samples == 1 || p.samples == 2);
+  const bool arguments = p.stride >= 1 && p.padding > 0.0f && (p.samples == 1 || p.samples == 2);
   return arguments ? Status::kOk : Status::kBadArgument;
 }
 

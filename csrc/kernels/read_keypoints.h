@@ -16,8 +16,8 @@
 // are exact (fp32, written order, no fused multiply-add); positions read from the map and confidences too.
 //
 // Source: SIMPLE (AAAI 2021) for reading a person's own peaks; the quarter shift is that of the stacked hourglass
-// (arXiv 1603.06937). Limits: h, w >= 1, h * w <= 2^30, H, W >= 1, H * W <= 2^30, stride >= 1. Contiguous pointers; no
-// workspace.
+// (arXiv 1603.06937). Limits: h, w >= 1, h * w <= 2^30, H, W >= 1, H * W <= 2^30, stride >= 1, padding > 0. Contiguous
+// pointers; no workspace.
 #pragma once
 
 #include <cmath>
@@ -58,7 +58,7 @@ inline Status check(const ReadKeypointsParams& p) {
   const bool sizes = p.batch >= 0 && p.boxes >= 0 && p.classes >= 0 && p.height >= 1 && p.width >= 1 && p.crop_h >= 1 &&
                      p.crop_w >= 1 && is_map_size(p.height, p.width) && is_map_size(p.crop_h, p.crop_w);
   if (!sizes) return Status::kBadShape;
-  return p.stride >= 1 ? Status::kOk : Status::kBadArgument;
+  return p.stride >= 1 && p.padding > 0.0f ? Status::kOk : Status::kBadArgument;
 }
 
 struct Keypoint {

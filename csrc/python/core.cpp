@@ -30,6 +30,6 @@ PYBIND11_MODULE(SIMPLE_TRT_MODULE, module) {
   simple_trt::python::bind_letterbox(module);
   simple_trt::python::bind_pools(module);
 #if defined(SIMPLE_TRT_HAS_DECODE)
-  bind_decode(module);
+  simple_trt::python::bind_decode(module);
 #endif
 }

@@ -7,10 +7,9 @@
 #include <cstdint>
 #include <optional>
 
-void bind_decode(pybind11::module_& module);
-
 namespace simple_trt::python {
 
+void bind_decode(pybind11::module_& module);
 void bind_letterbox(pybind11::module_& module);
 void bind_pools(pybind11::module_& module);
 
