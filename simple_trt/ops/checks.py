@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+MAX_SIDE = 65536
 MAX_PEAKS = 64
+MAX_BOXES = 1024
+MAX_STRIDE = 4096
 MAX_CROP_SIDE = 256
 MAX_CROPPED_WIDTH = 4096
 _REAL = (torch.float32, torch.float16, torch.bfloat16)
@@ -26,11 +29,13 @@ def check_letterbox(image: Tensor, out_h: int, out_w: int, mean: Sequence[float]
         _shape(image),
     )
     check.dtype("image", image, (torch.uint8,))
-    check.at_least("out_h", out_h, 1)
-    check.at_least("out_w", out_w, 1)
+    check.that(max(image.shape[:2]) <= MAX_SIDE, "image", f"sides of at most {MAX_SIDE}", _shape(image))
+    check.between("out_h", out_h, 1, MAX_SIDE)
+    check.between("out_w", out_w, 1, MAX_SIDE)
     check.that(len(mean) == 3, "mean", "3 numbers", len(mean))
     check.that(len(std) == 3, "std", "3 numbers", len(std))
-    check.that(all(value > 0 for value in std), "std", "numbers above 0", list(std))
+    for value in std:
+        check.that(value > 0, "std", "numbers above 0", f"{value:g}")
 
 
 def check_center_pool(column: Tensor, row: Tensor) -> None:
@@ -72,7 +77,7 @@ def check_find_peaks(maps: Tensor, threshold: float, top_n: int) -> None:
     """Refuse what ``find_peaks`` cannot take."""
     check = _Checker("find_peaks")
     check.maps("maps", maps)
-    check.that(1 <= top_n <= MAX_PEAKS, "top_n", f"1 to {MAX_PEAKS}", top_n)
+    check.between("top_n", top_n, 1, MAX_PEAKS)
 
 
 def check_group_boxes(
@@ -81,7 +86,7 @@ def check_group_boxes(
     """Refuse what ``group_boxes`` cannot take."""
     check = _Checker("group_boxes")
     check.that(scores.ndim == 3 and scores.shape[1] == 3, "scores", "[B, 3, N]", _shape(scores))
-    check.that(1 <= scores.shape[2] <= MAX_PEAKS, "scores", f"1 to {MAX_PEAKS} peaks", scores.shape[2])
+    check.between("scores (its N)", scores.shape[2], 1, MAX_PEAKS)
     check.dtype("scores", scores, (torch.float32,))
     check.shape("indices", indices, scores.shape)
     check.dtype("indices", indices, (torch.int32,))
@@ -89,8 +94,8 @@ def check_group_boxes(
     check.shape("offsets", offsets, (scores.shape[0], 6, *offsets.shape[2:]))
     check.device("indices", indices, "scores", scores)
     check.device("offsets", offsets, "scores", scores)
-    check.at_least("stride", stride, 1)
-    check.at_least("top_m", top_m, 1)
+    check.between("stride", stride, 1, MAX_STRIDE)
+    check.between("top_m", top_m, 1, MAX_BOXES)
 
 
 def check_crop_heatmaps(
@@ -100,12 +105,12 @@ def check_crop_heatmaps(
     check = _Checker("crop_heatmaps")
     check.maps("heatmaps", heatmaps)
     check.boxes(boxes, "heatmaps", heatmaps)
-    check.at_least("stride", stride, 1)
-    check.that(heatmaps.shape[3] <= MAX_CROPPED_WIDTH, "heatmaps", f"W at most {MAX_CROPPED_WIDTH}", heatmaps.shape[3])
-    check.that(1 <= crop_h <= MAX_CROP_SIDE, "crop_h", f"1 to {MAX_CROP_SIDE}", crop_h)
-    check.that(1 <= crop_w <= MAX_CROP_SIDE, "crop_w", f"1 to {MAX_CROP_SIDE}", crop_w)
-    check.that(padding > 0, "padding", "a number above 0", padding)
-    check.that(samples in (1, 2), "samples", "1 or 2", samples)
+    check.between("stride", stride, 1, MAX_STRIDE)
+    check.between("heatmaps (its W)", heatmaps.shape[3], 0, MAX_CROPPED_WIDTH)
+    check.between("crop_h", crop_h, 1, MAX_CROP_SIDE)
+    check.between("crop_w", crop_w, 1, MAX_CROP_SIDE)
+    check.that(padding > 0, "padding", "a number above 0", f"{padding:g}")
+    check.between("samples", samples, 1, 2)
 
 
 def check_read_keypoints(
@@ -125,8 +130,8 @@ def check_read_keypoints(
     check.dtype("prior", prior, (torch.float32,))
     check.device("gated", gated, "heatmaps", heatmaps)
     check.device("prior", prior, "heatmaps", heatmaps)
-    check.at_least("stride", stride, 1)
-    check.that(padding > 0, "padding", "a number above 0", padding)
+    check.between("stride", stride, 1, MAX_STRIDE)
+    check.that(padding > 0, "padding", "a number above 0", f"{padding:g}")
 
 
 class _Checker:
@@ -166,8 +171,8 @@ class _Checker:
     def direction(self, argument: str, value: int) -> None:
         self.that(0 <= value <= 3, argument, "0 (top), 1 (bottom), 2 (left) or 3 (right)", value)
 
-    def at_least(self, argument: str, value: int, least: int) -> None:
-        self.that(value >= least, argument, f"at least {least}", value)
+    def between(self, argument: str, value: int, low: int, high: int) -> None:
+        self.that(low <= value <= high, argument, f"{low} to {high}", value)
 
 
 def _shape(tensor: Tensor) -> str:
