@@ -1,7 +1,8 @@
 """Tiny ONNX models with the inputs, outputs and metadata of ours, for tests that need an engine but no network.
 
-`image` float32 [B,3,H,W] -> `boxes` [B,32,4], `scores` [B,32], `keypoints` [B,32,17,3], `num` [B] int32. Three people stand at fixed places
-and are shifted by the mean of a 1x1 convolution of the picture, so that another picture, another mean or another precision is seen.
+`image` float32 [B,3,H,W] -> `boxes` [B,32,4], `scores` [B,32], `keypoints` [B,32,17,3], `num` [B] int32. Three people
+stand at fixed places and are shifted by the mean of a convolution of the picture, so that another picture, another mean
+or another precision is seen.
 """
 
 from __future__ import annotations
@@ -31,7 +32,12 @@ def metadata(size: int, batch: int | None, **changes: Any) -> dict[str, Any]:
         "lowering": "plain",
         "precision": "fp32",
         "checkpoint_sha256": "0" * 64,
-        "preprocessing": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "color": "RGB", "letterbox": "top-left"},
+        "preprocessing": {
+            "mean": [0.485, 0.456, 0.406],
+            "std": [0.229, 0.224, 0.225],
+            "color": "RGB",
+            "letterbox": "top-left",
+        },
     } | changes
 
 

@@ -1,0 +1,132 @@
+"""Running a plan of TensorRT or TensorRT-RTX on a GPU: both have the same Python interface, `trt` is either module."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+import numpy as np
+
+from simple_trt.engines.base import Arrays, Engine, TensorSpec
+from simple_trt.engines.builder import message_log
+from simple_trt.engines.cuda_memory import CudaMemory, open_cuda
+from simple_trt.engines.gpu import Gpu, need_gpu
+from simple_trt.errors import SimpleTrtError
+
+__all__ = ["DeviceEngine", "import_library"]
+
+
+def import_library(module: str, package: str) -> Any:
+    """Import TensorRT's or TensorRT-RTX's Python module.
+
+    Raises:
+        SimpleTrtError: it is not installed, or its libraries cannot be loaded.
+    """
+    if not find_spec(module):
+        raise SimpleTrtError(f"the Python module '{module}' is not installed", f"install it: {package}")
+    try:
+        return import_module(module)
+    except (ImportError, OSError) as error:
+        raise SimpleTrtError(
+            f"the Python module '{module}' cannot be loaded: {error}", f"install it again: {package}"
+        ) from error
+
+
+class DeviceEngine(Engine):
+    """A plan on one GPU: buffers of fixed addresses, one stream. A subclass says which library and which devices fit.
+
+    One thread at a time may call `infer`.
+    """
+
+    module: ClassVar[str]
+    package: ClassVar[str]
+
+    def _load(self) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec]]:
+        trt = import_library(self.module, self.package)
+        self._check_version(trt.__version__)
+        self._gpu = need_gpu(self.options.device, f"engine '{self.manifest.name}' (target {self.manifest.target})")
+        self._check_gpu(self._gpu)
+        self._memory: CudaMemory = open_cuda(self.options.device or 0)
+        with self._memory.active():
+            self._deserialize(trt)
+            return self._bind(trt)
+
+    @abstractmethod
+    def _check_gpu(self, gpu: Gpu) -> None:
+        """Raise SimpleTrtError when the plan was not built for `gpu`."""
+
+    def _prepare(self, trt: Any, log: Any) -> None:
+        """What must be loaded before the plan is."""
+
+    def _check_version(self, version: str) -> None:
+        built = self.manifest.versions.get(self.module, "nothing")
+        if built != version:
+            raise self._refusal(f"versions.{self.module}", built, version)
+
+    def _refusal(self, field: str, built: str, here: str) -> SimpleTrtError:
+        return SimpleTrtError(
+            f"'{self.plan}' cannot run here: field '{field}' of its manifest is {built}, this machine has {here}",
+            f"rebuild it here: {self.manifest.rebuild_command}",
+        )
+
+    def _deserialize(self, trt: Any) -> None:
+        self._log = message_log(trt)
+        self._prepare(trt, self._log)
+        self._runtime = trt.Runtime(self._log)
+        self._engine = self._runtime.deserialize_cuda_engine(self.plan.read_bytes())
+        if self._engine is None:
+            raise SimpleTrtError(
+                f"{self.module} refuses the plan '{self.plan}': {self._log.last_words()}",
+                f"rebuild it here: {self.manifest.rebuild_command}",
+            )
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise SimpleTrtError(
+                f"{self.module} cannot make room for '{self.plan}' on {self._gpu.name}: {self._log.last_words()}",
+                "free some GPU memory, or build with a smaller --size or --batch",
+            )
+
+    def _bind(self, trt: Any) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec]]:
+        """Give every tensor a buffer of its own."""
+        inputs: dict[str, TensorSpec] = {}
+        outputs: dict[str, TensorSpec] = {}
+        self._addresses: dict[str, int] = {}
+        for index in range(self._engine.num_io_tensors):
+            name = self._engine.get_tensor_name(index)
+            dtype = np.dtype(trt.nptype(self._engine.get_tensor_dtype(name)))
+            spec = TensorSpec(tuple(self._engine.get_tensor_shape(name)), dtype)
+            is_input = self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+            (inputs if is_input else outputs)[name] = spec
+            self._addresses[name] = self._memory.allocate(max(1, int(np.prod(spec.shape)) * dtype.itemsize))
+            self._context.set_tensor_address(name, self._addresses[name])
+        return inputs, outputs
+
+    def _infer(self, inputs: Arrays) -> Arrays:
+        with self._memory.active():
+            for name, array in inputs.items():
+                self._memory.copy_in(self._addresses[name], array)
+            if not self._context.execute_async_v3(self._memory.stream):
+                raise SimpleTrtError(
+                    f"{self.module} failed to run '{self.plan}': {self._log.last_words()}", "see 'simple-trt doctor'"
+                )
+            results = {name: np.empty(spec.shape, spec.dtype) for name, spec in self.outputs.items()}
+            for name, array in results.items():
+                self._memory.copy_out(array, self._addresses[name])
+            self._memory.synchronize()
+        return results
+
+    def _close(self) -> None:
+        self._context = self._engine = self._runtime = None
+        self._memory.close()
+
+    def describe(self) -> dict[str, Any]:
+        """As the base says, and the GPU, the library's version and the number of layers."""
+        layers = self._engine.num_layers if self._engine is not None else None
+        return super().describe() | {
+            "gpu": self._gpu.name,
+            "version": self.manifest.versions.get(self.module),
+            "memory_package": self._memory.package,
+            "layers": layers,
+        }

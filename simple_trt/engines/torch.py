@@ -1,0 +1,107 @@
+"""A checkpoint as an engine, run by PyTorch: the reference that built engines are compared with."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simple_trt.engines.base import Arrays, Engine, TensorSpec
+from simple_trt.engines.manifest import Manifest, Plan
+from simple_trt.errors import SimpleTrtError
+from simple_trt.files import sha256_of
+
+__all__ = ["TorchEngine", "checkpoint_manifest", "need_torch"]
+
+INSTALL_TORCH = "install PyTorch (pip install 'simple-trt[export]'), or give an ONNX file or a bundled model's name"
+
+
+def need_torch(why: str) -> None:
+    """Raises SimpleTrtError when PyTorch is not installed; `why` begins the message."""
+    if not find_spec("torch"):
+        raise SimpleTrtError(f"{why} needs PyTorch, which is not installed", INSTALL_TORCH)
+
+
+def checkpoint_manifest(path: str | os.PathLike[str], size: tuple[int, int] | None = None, batch: int = 1) -> Manifest:
+    """A manifest for a checkpoint that is run as it is.
+
+    Args:
+        path: the `.safetensors` file.
+        size: (height, width) of the input; None takes the size that the checkpoint was trained for.
+        batch: pictures a run.
+
+    Raises:
+        SimpleTrtError: PyTorch is missing, or the file is no checkpoint of ours.
+    """
+    need_torch(f"the checkpoint '{path}'")
+    from simple_trt.models import checkpoints
+
+    meta = checkpoints.load(Path(path)).meta
+    digest = sha256_of(path)
+    return Manifest(
+        name=Path(path).stem,
+        target="torch",
+        runtime="torch",
+        precision="fp32",
+        lowering="plain",
+        batch=batch,
+        size=size or meta.size,
+        skeleton=meta.skeleton,
+        plan=Plan(Path(path).name, digest, Path(path).stat().st_size),
+        onnx={"sha256": "0" * 64},
+        checkpoint={"sha256": digest},
+    )
+
+
+class TorchEngine(Engine):
+    """Runs a checkpoint in PyTorch, in fp32, on the CPU or on the GPU that the options name."""
+
+    runtime = "torch"
+
+    def _load(self) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec]]:
+        need_torch(f"the checkpoint '{self.plan}'")
+        import torch
+
+        from simple_trt.models import checkpoints
+
+        self._device = "cpu" if self.options.device is None else f"cuda:{self.options.device}"
+        if self._device != "cpu" and not torch.cuda.is_available():
+            raise SimpleTrtError(
+                f"PyTorch sees no GPU, and device {self.options.device} was asked for", "leave the device out"
+            )
+        checkpoint = checkpoints.load(self.plan)
+        self._predictor: Any = checkpoint.predictor().to(self._device)
+        height, width = self.manifest.size
+        keypoints = checkpoint.prior.shape[0]
+        people = self._predictor.settings.people
+        return {"image": _floats(self.manifest.batch, 3, height, width)}, self._people(people, keypoints)
+
+    def _people(self, people: int, keypoints: int) -> dict[str, TensorSpec]:
+        batch = self.manifest.batch
+        return {
+            "boxes": _floats(batch, people, 4),
+            "scores": _floats(batch, people),
+            "keypoints": _floats(batch, people, keypoints, 3),
+            "num": TensorSpec((batch,), np.dtype(np.int32)),
+        }
+
+    def _infer(self, inputs: Arrays) -> Arrays:
+        import torch
+
+        with torch.inference_mode():
+            found = self._predictor(torch.from_numpy(inputs["image"]).to(self._device))
+        return {name: getattr(found, name).cpu().numpy() for name in self.outputs}
+
+    def _close(self) -> None:
+        self._predictor = None
+
+    def describe(self) -> dict[str, Any]:
+        """As the base says, and the device."""
+        return super().describe() | {"device": self._device}
+
+
+def _floats(*shape: int) -> TensorSpec:
+    return TensorSpec(shape, np.dtype(np.float32))
