@@ -16,19 +16,29 @@ A run that was stopped goes on where it was when the same command is given again
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb and its flags."""
     p = subparsers.add_parser("train", help="train a network on annotated photos", description=DESCRIPTION)
-    p.add_argument("--data", action="append", required=True, metavar="COCO.json", help="COCO keypoint annotations; may be repeated")
-    p.add_argument("--images", action="append", required=True, metavar="DIR", help="the photos of each --data, in the same order")
-    p.add_argument("--out", required=True, metavar="DIR", help="where the run keeps its state, log and model.safetensors")
+    p.add_argument(
+        "--data", action="append", required=True, metavar="COCO.json", help="COCO keypoint annotations; may be repeated"
+    )
+    p.add_argument(
+        "--images", action="append", required=True, metavar="DIR", help="the photos of each --data, in the same order"
+    )
+    p.add_argument(
+        "--out", required=True, metavar="DIR", help="where the run keeps its state, log and model.safetensors"
+    )
     p.add_argument("--config", metavar="FILE", help="TOML file with the settings; the flags below override it")
     p.add_argument("--preset", help="network: edge, deploy-w18, deploy-w32, paper-w18, ...")
-    p.add_argument("--init", metavar="FILE", help="start from this checkpoint, or from ImageNet weights of the backbone")
+    p.add_argument(
+        "--init", metavar="FILE", help="start from this checkpoint, or from ImageNet weights of the backbone"
+    )
     p.add_argument("--size", type=int, help="side of the square training crops, pixels, a multiple of 32")
     p.add_argument("--epochs", type=int)
     p.add_argument("--batch", type=int)
     p.add_argument("--lr", type=float)
     p.add_argument("--seed", type=int)
     p.add_argument("--workers", type=int, help="processes that read photos")
-    p.add_argument("--stage", choices=("all", "network", "grouping"), default="all", help="grouping needs --init CHECKPOINT")
+    p.add_argument(
+        "--stage", choices=("all", "network", "grouping"), default="all", help="grouping needs --init CHECKPOINT"
+    )
     p.add_argument("--grouping-epochs", type=int, default=20)
     p.add_argument("--device", default="cpu", help="cpu or cuda")
     p.set_defaults(run=run)
@@ -37,20 +47,28 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Train; prints the path of the checkpoint. Raises SimpleTrtError, UsageError."""
     if len(args.data) != len(args.images):
-        raise UsageError(f"{len(args.data)} --data but {len(args.images)} --images", "Give one --images for each --data.")
+        raise UsageError(
+            f"{len(args.data)} --data but {len(args.images)} --images", "Give one --images for each --data."
+        )
     if args.stage == "grouping" and not args.init:
-        raise UsageError("--stage grouping has no network to work with", "Name the trained network with --init CHECKPOINT.")
+        raise UsageError(
+            "--stage grouping has no network to work with", "Name the trained network with --init CHECKPOINT."
+        )
     from simple_trt.data.coco import read_coco
     from simple_trt.train.config import TrainConfig, load_config
     from simple_trt.train.stages import train_gate, train_network
 
     config = load_config(args.config) if args.config else TrainConfig()
-    augmentation = config.augmentation if args.size is None else dataclasses.replace(config.augmentation, size=args.size)
+    augmentation = (
+        config.augmentation if args.size is None else dataclasses.replace(config.augmentation, size=args.size)
+    )
     changes = {name: getattr(args, name) for name in ("preset", "init", "epochs", "batch", "lr", "seed", "workers")}
     config = config.replace(augmentation=augmentation, **changes)
     samples = [s for data, images in zip(args.data, args.images, strict=True) for s in read_coco(data, images)]
     out = Path(args.out)
-    print(f"{len(samples)} photos, {sum(len(s.people) for s in samples)} people, preset {config.preset}", file=sys.stderr)
+    print(
+        f"{len(samples)} photos, {sum(len(s.people) for s in samples)} people, preset {config.preset}", file=sys.stderr
+    )
     path = Path(config.init) if args.stage == "grouping" else train_network(config, samples, out, args.device)
     if args.stage != "network":
         path = train_gate(path, config, samples, out, args.grouping_epochs)

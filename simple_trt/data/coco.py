@@ -19,8 +19,8 @@ KEYPOINTS = 17
 def read_coco(annotations: str | Path, images: str | Path) -> list[Sample]:
     """All pictures of a COCO keypoint file that hold at least one person annotation.
 
-    Keypoints get +0.5 (they are pixel indices in the file), boxes and polygons are taken as they are. People without keypoints
-    are kept; `iscrowd` annotations become ignored regions.
+    Keypoints get +0.5 (they are pixel indices in the file), boxes and polygons are taken as they are. People without
+    keypoints are kept; `iscrowd` annotations become ignored regions.
 
     Raises:
         SimpleTrtError: the file is missing, is not COCO json, or an annotation is broken (its id is named).
@@ -37,7 +37,8 @@ def read_coco(annotations: str | Path, images: str | Path) -> list[Sample]:
     if by_image:
         orphan = next(iter(by_image.values()))[0]
         raise SimpleTrtError(
-            f"{annotations}: annotation {orphan.get('id')} belongs to no picture of the file", "Repair or remove the annotation."
+            f"{annotations}: annotation {orphan.get('id')} belongs to no picture of the file",
+            "Repair or remove the annotation.",
         )
     return samples
 
@@ -59,12 +60,13 @@ def _sample(file: Path, images: Path, info: dict[str, Any], anns: list[dict[str,
     for ann in anns:
         try:
             if ann.get("iscrowd"):
-                sample.crowds.append(_crowd(ann, sample))
+                sample.crowds.append(_crowd(ann))
             else:
                 sample.people.append(_person(ann))
         except (KeyError, TypeError, ValueError) as error:
             raise SimpleTrtError(
-                f"{file}: annotation {ann.get('id')} of picture {info['id']} is broken ({error!r})", "Repair or remove the annotation."
+                f"{file}: annotation {ann.get('id')} of picture {info['id']} is broken ({error!r})",
+                "Repair or remove the annotation.",
             ) from None
     return sample
 
@@ -80,11 +82,15 @@ def _person(ann: dict[str, Any]) -> PersonLabel:
     polygons = ann.get("segmentation")
     region = [np.asarray(p, np.float32).reshape(-1, 2) for p in polygons] if isinstance(polygons, list) else []
     return PersonLabel(
-        np.array([x, y, x + w, y + h], np.float32), points[:, :2] + 0.5, points[:, 2].astype(np.int64), float(ann.get("area", w * h)), region
+        np.array([x, y, x + w, y + h], np.float32),
+        points[:, :2] + 0.5,
+        points[:, 2].astype(np.int64),
+        float(ann.get("area", w * h)),
+        region,
     )
 
 
-def _crowd(ann: dict[str, Any], sample: Sample) -> partial[None]:
+def _crowd(ann: dict[str, Any]) -> partial[None]:
     code = ann.get("segmentation")
     if isinstance(code, dict):
         return partial(_paint_code, code)

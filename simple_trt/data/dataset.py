@@ -24,12 +24,15 @@ MAX_PEOPLE = 32
 class PoseDataset(Dataset[dict[str, Tensor]]):
     """Augmented pictures with their target maps.
 
-    An item is a dict: image [3,S,S] normalised; points, offsets, offset_mask, pose, point_mask, pose_mask as in Targets;
-    boxes [32,4], keypoints [32,K,3] (x, y, visible) of the people in network pixels, padded with zeros, `people`, their number, and image_id.
-    The augmentation of item i in epoch e depends on (seed, e, i) only, so a resumed run sees what an uninterrupted one would.
+    An item is a dict: image [3,S,S] normalised; points, offsets, offset_mask, pose, point_mask, pose_mask as in
+    Targets; boxes [32,4], keypoints [32,K,3] (x, y, visible) of the people in network pixels, padded with zeros,
+    `people`, their number, and image_id. The augmentation of item i in epoch e depends on (seed, e, i) only, so a
+    resumed run sees what an uninterrupted one would.
     """
 
-    def __init__(self, samples: Sequence[Sample], augmentation: Augmentation, skeleton: Skeleton, seed: int = 0) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], augmentation: Augmentation, skeleton: Skeleton, seed: int = 0
+    ) -> None:
         self.samples = samples
         self.augmentation = augmentation
         self.skeleton = skeleton
@@ -52,7 +55,10 @@ class PoseDataset(Dataset[dict[str, Tensor]]):
         targets = make_targets(people, ignored, crowd, aug.size, len(self.skeleton.keypoints))
         tensors = {name: torch.from_numpy(value) for name, value in vars(targets).items()}
         normal = (image.astype(np.float32) / 255 - MEAN) / STD
-        tensors |= {"image": torch.from_numpy(normal.transpose(2, 0, 1).copy()), "image_id": torch.tensor(sample.image_id)}
+        tensors |= {
+            "image": torch.from_numpy(normal.transpose(2, 0, 1).copy()),
+            "image_id": torch.tensor(sample.image_id),
+        }
         return tensors | stack_people(people, self.skeleton)
 
 
@@ -78,7 +84,9 @@ def crowd_mask(sample: Sample, affine: np.ndarray, size: int) -> np.ndarray:
     for paint in sample.crowds:
         paint(mask)
     warped = warp_image(mask * 255, affine, size)
-    return (cv2.resize(warped, None, fx=1 / STRIDE, fy=1 / STRIDE, interpolation=cv2.INTER_AREA) >= 128).astype(np.uint8)
+    return (cv2.resize(warped, None, fx=1 / STRIDE, fy=1 / STRIDE, interpolation=cv2.INTER_AREA) >= 128).astype(
+        np.uint8
+    )
 
 
 def stack_people(people: list[PersonLabel], skeleton: Skeleton) -> dict[str, Tensor]:
@@ -88,4 +96,8 @@ def stack_people(people: list[PersonLabel], skeleton: Skeleton) -> dict[str, Ten
     for i, person in enumerate(people):
         boxes[i] = person.box
         keypoints[i, :, :2], keypoints[i, :, 2] = person.keypoints, person.visible
-    return {"boxes": torch.from_numpy(boxes), "keypoints": torch.from_numpy(keypoints), "people": torch.tensor(len(people))}
+    return {
+        "boxes": torch.from_numpy(boxes),
+        "keypoints": torch.from_numpy(keypoints),
+        "people": torch.tensor(len(people)),
+    }

@@ -13,8 +13,8 @@ import numpy as np
 class PersonLabel:
     """One annotated person in image pixels.
 
-    box: xyxy [4], continuous. keypoints: [K,2], pixel centres at +0.5; visible: [K] with 0 unlabelled, 1 hidden, 2 visible.
-    area: square pixels. region: polygons [n,2] that cover the person (empty: only the box is known).
+    box: xyxy [4], continuous. keypoints: [K,2], pixel centres at +0.5; visible: [K] with 0 unlabelled, 1 hidden, 2
+    visible. area: square pixels. region: polygons [n,2] that cover the person (empty: only the box is known).
     """
 
     box: np.ndarray
@@ -33,8 +33,8 @@ class PersonLabel:
 class Sample:
     """One picture: its file, its people, and regions (crowds) in which nothing may be learnt.
 
-    crowds: functions that paint their region on a uint8 mask [height,width] with 1; painting is put off until it is needed
-    because a crowd's run-length code can be as large as the picture.
+    crowds: functions that paint their region on a uint8 mask [height,width] with 1; painting is put off until it is
+    needed because a crowd's run-length code can be as large as the picture.
     """
 
     image: Path

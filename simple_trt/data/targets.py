@@ -18,8 +18,9 @@ POSE_SIGMA = 2.0  # cells
 class Targets:
     """Training maps at a quarter of the input size (h = size / 4).
 
-    points [3,h,h]: TL, BR, CT Gaussians, exactly 1 at each person's cell. offsets [6,h,h] and offset_mask [3,h,h]: (dx, dy) where
-    a point lies. pose [K,h,h]: keypoint Gaussians. point_mask, pose_mask [1,h,h]: 0 where nothing may be learnt.
+    points [3,h,h]: TL, BR, CT Gaussians, exactly 1 at each person's cell. offsets [6,h,h] and offset_mask [3,h,h]:
+    (dx, dy) where a point lies. pose [K,h,h]: keypoint Gaussians. point_mask, pose_mask [1,h,h]: 0 where nothing may
+    be learnt.
     """
 
     points: np.ndarray
@@ -30,7 +31,9 @@ class Targets:
     pose_mask: np.ndarray
 
 
-def make_targets(people: list[PersonLabel], ignored: list[PersonLabel], crowd: np.ndarray, size: int, keypoints: int) -> Targets:
+def make_targets(
+    people: list[PersonLabel], ignored: list[PersonLabel], crowd: np.ndarray, size: int, keypoints: int
+) -> Targets:
     """Targets of one picture.
 
     Args:
@@ -41,11 +44,9 @@ def make_targets(people: list[PersonLabel], ignored: list[PersonLabel], crowd: n
         keypoints: K.
     """
     h = size // STRIDE
-    t = Targets(
-        *(np.zeros((n, h, h), np.float32) for n in (3, 6, 3, keypoints)),
-        point_mask=(1 - crowd[None]).astype(np.float32),
-        pose_mask=(1 - crowd[None]).astype(np.float32),
-    )
+    learnable = (1 - crowd[None]).astype(np.float32)
+    points, offsets, offset_mask, pose = (np.zeros((n, h, h), np.float32) for n in (3, 6, 3, keypoints))
+    t = Targets(points, offsets, offset_mask, pose, learnable.copy(), learnable)
     for person in people:
         draw_points(t, person.box)
         draw_pose(t.pose, person)
@@ -59,7 +60,9 @@ def make_targets(people: list[PersonLabel], ignored: list[PersonLabel], crowd: n
 
 
 def draw_points(t: Targets, box: np.ndarray) -> None:
-    """Add one person's corners and center (CenterNet, section 3; sigma (2r+1)/6 for corners and (2r+1)/5 for the center)."""
+    """Add one person's corners and center (CenterNet, section 3; sigma (2r+1)/6 for corners and (2r+1)/5 for the
+    center).
+    """
     h = t.points.shape[1]
     x1, y1, x2, y2 = (box / STRIDE).tolist()
     radius = gaussian_radius(int(np.ceil(y2 - y1)), int(np.ceil(x2 - x1)))
@@ -79,7 +82,9 @@ def draw_pose(pose: np.ndarray, person: PersonLabel) -> None:
 
 
 def draw_gaussian(target: np.ndarray, u: float, v: float, sigma: float, radius: int) -> None:
-    """Elementwise maximum of `target` [h,w] with a Gaussian of peak 1 centred on cell coordinates (u, v), cut at `radius` cells."""
+    """Elementwise maximum of `target` [h,w] with a Gaussian of peak 1 centred on cell coordinates (u, v), cut at
+    `radius` cells.
+    """
     h, w = target.shape
     cu, cv = int(np.floor(u + 0.5)), int(np.floor(v + 0.5))
     x0, x1, y0, y1 = max(cu - radius, 0), min(cu + radius + 1, w), max(cv - radius, 0), min(cv + radius + 1, h)
@@ -105,7 +110,10 @@ def gaussian_radius(height: int, width: int, min_overlap: float = 0.7, mode: str
     )
     if mode == "legacy":
         return max(0, int(min((b + np.sqrt(max(b * b - 4 * a * c, 0))) / 2 for a, b, c, _ in cases)))
-    roots = ((b - np.sqrt(max(b * b - 4 * a * c, 0))) / (2 * a) if s < 0 else (b + np.sqrt(b * b - 4 * a * c)) / (2 * a) for a, b, c, s in cases)
+    roots = (
+        (b - np.sqrt(max(b * b - 4 * a * c, 0))) / (2 * a) if s < 0 else (b + np.sqrt(b * b - 4 * a * c)) / (2 * a)
+        for a, b, c, s in cases
+    )
     return max(0, int(min(roots)))
 
 

@@ -1,4 +1,6 @@
-"""Random geometry of training: one affine map from image to network pixels, applied to picture, people and ignore regions."""
+"""Random geometry of training: one affine map from image to network pixels, applied to picture, people and ignore
+regions.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,10 @@ MIN_SIDE = 4.0  # pixels
 class Augmentation:
     """Ranges of the random affine map. The defaults are HigherHRNet's (W32, 512).
 
-    size: network input, pixels. fit: "short" or "long" side of the picture that `base` pixels are divided by to give the
-    neutral zoom; base None means `size`. shrink: the zoom is divided by U(shrink). rotate: degrees, U(-r, r). shift: of the short side,
-    U(-s, s) per axis. focus: probability that the crop is centred on a random person instead of the picture.
-    color: strength of brightness, contrast and saturation jitter.
+    size: network input, pixels. fit: "short" or "long" side of the picture that `base` pixels are divided by to give
+    the neutral zoom; base None means `size`. shrink: the zoom is divided by U(shrink). rotate: degrees, U(-r, r).
+    shift: of the short side, U(-s, s) per axis. focus: probability that the crop is centred on a random person
+    instead of the picture. color: strength of brightness, contrast and saturation jitter.
     """
 
     size: int = 512
@@ -49,7 +51,9 @@ def random_affine(sample: Sample, aug: Augmentation, rng: np.random.Generator) -
 
 
 def compose_affine(center: np.ndarray, zoom: float, angle: float, mirror: bool, size: int) -> np.ndarray:
-    """Rotate by `angle` (radians) and zoom about `center`, which lands in the middle of a size x size picture; mirror at the end."""
+    """Rotate by `angle` (radians) and zoom about `center`, which lands in the middle of a size x size picture; mirror
+    at the end.
+    """
     c, s = np.cos(angle) * zoom, np.sin(angle) * zoom
     linear = np.array([[c, -s], [s, c]])
     offset = size / 2 - linear @ center
@@ -61,10 +65,14 @@ def compose_affine(center: np.ndarray, zoom: float, angle: float, mirror: bool, 
 
 
 def warp_image(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
-    """Picture [H,W,C] -> [size,size,C], bilinear, black outside. OpenCV counts from pixel centres, hence the half pixels."""
+    """Picture [H,W,C] -> [size,size,C], bilinear, black outside. OpenCV counts from pixel centres, hence the half
+    pixels.
+    """
     linear, offset = affine[:, :2], affine[:, 2]
     index_offset = offset + linear @ np.array([0.5, 0.5]) - 0.5
-    return cv2.warpAffine(image, np.concatenate([linear, index_offset[:, None]], 1), (size, size), flags=cv2.INTER_LINEAR)
+    return cv2.warpAffine(
+        image, np.concatenate([linear, index_offset[:, None]], 1), (size, size), flags=cv2.INTER_LINEAR
+    )
 
 
 def move_points(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
@@ -86,10 +94,13 @@ def move_box(person: PersonLabel, affine: np.ndarray) -> np.ndarray:
     return np.concatenate([center - extent, center + extent]).astype(np.float32)
 
 
-def move_person(person: PersonLabel, affine: np.ndarray, size: int, flip_order: np.ndarray | None) -> tuple[PersonLabel, bool]:
+def move_person(
+    person: PersonLabel, affine: np.ndarray, size: int, flip_order: np.ndarray | None
+) -> tuple[PersonLabel, bool]:
     """The person in network pixels, and whether enough of it is left inside to learn from.
 
-    flip_order: index of each keypoint's mirror partner when the map mirrors, else None. Keypoints outside become unlabelled.
+    flip_order: index of each keypoint's mirror partner when the map mirrors, else None. Keypoints outside become
+    unlabelled.
     """
     full = move_box(person, affine)
     box = full.clip(0, size)

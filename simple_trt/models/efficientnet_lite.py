@@ -1,7 +1,8 @@
 """EfficientNet-Lite0 trunk with an FPN neck: the backbone of the `edge` preset.
 
-The trunk is the "lite" variant of EfficientNet (ReLU6, no squeeze-excitation), whose operators all quantise well. The neck
-brings its four levels to one map at a quarter of the input size, which takes the place of HRNet's concatenated branches.
+The trunk is the "lite" variant of EfficientNet (ReLU6, no squeeze-excitation), whose operators all quantise well. The
+neck brings its four levels to one map at a quarter of the input size, which takes the place of HRNet's concatenated
+branches.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ STAGES = (
     (5, 2, 6, 192, 4),
 )
 STEM = 32
-# The stages after which stride 4, 8, 16 and 32 are tapped. The last stage of the classifier (320 channels) adds cost and
-# no resolution, so it is left out.
+# The stages after which stride 4, 8, 16 and 32 are tapped. The last stage of the classifier (320 channels) adds
+# cost and no resolution, so it is left out.
 TAPS = (1, 2, 4, 5)
 
 
@@ -92,7 +93,11 @@ def load_imagenet(backbone: EfficientNetLite, state: dict[str, Tensor]) -> None:
     """
     own = backbone.state_dict()
     blocks = [f"stages.{s}.{r}" for s, stage in enumerate(STAGES) for r in range(stage[4])]
-    parts = {"expand": ("_expand_conv", "_bn0"), "depthwise": ("_depthwise_conv", "_bn1"), "project": ("_project_conv", "_bn2")}
+    parts = {
+        "expand": ("_expand_conv", "_bn0"),
+        "depthwise": ("_depthwise_conv", "_bn1"),
+        "project": ("_project_conv", "_bn2"),
+    }
     names = {"stem": ("_conv_stem", "_bn0")}
     for i, block in enumerate(blocks):
         names |= {f"{block}.{p}": (f"_blocks.{i}.{c}", f"_blocks.{i}.{b}") for p, (c, b) in parts.items()}

@@ -5,18 +5,22 @@ The pooling modules are those of CenterNet (arXiv 1904.08189, figures 4 and 5 an
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from simple_trt import ops
 from simple_trt.models.hrnet import conv_bn
+from simple_trt.ops import Direction
 
-TOP, BOTTOM, LEFT, RIGHT = range(4)
 PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: rare positives must not swamp the first steps of the focal loss
 
 
 class CenterPooling(nn.Module):
-    """Center pooling module [B,D,H,W] -> [B,D,H,W] (CenterNet, section 3.2): each cell sees its whole row and column."""
+    """Center pooling module [B,D,H,W] -> [B,D,H,W] (CenterNet, section 3.2): each cell sees its whole row and
+    column.
+    """
 
     def __init__(self, dim: int, mid: int = 128) -> None:
         super().__init__()
@@ -34,11 +38,11 @@ class CenterPooling(nn.Module):
 class CornerPooling(nn.Module):
     """Cascade corner pooling module [B,D,H,W] -> [B,D,H,W] (CenterNet, section 3.3).
 
-    `vertical` and `horizontal` are TOP and LEFT for the top-left corner, BOTTOM and RIGHT for the bottom-right one: first look
-    along one axis for what lies inside the box, add it, then look along the other edge.
+    `vertical` and `horizontal` are TOP and LEFT for the top-left corner, BOTTOM and RIGHT for the bottom-right one:
+    first look along one axis for what lies inside the box, add it, then look along the other edge.
     """
 
-    def __init__(self, dim: int, vertical: int, horizontal: int, mid: int = 128) -> None:
+    def __init__(self, dim: int, vertical: Direction, horizontal: Direction, mid: int = 128) -> None:
         super().__init__()
         self.vertical, self.horizontal = vertical, horizontal
         self.edge_v, self.look_h = conv_bn(dim, mid, 3), conv_bn(dim, mid, 3)
@@ -57,16 +61,17 @@ class CornerPooling(nn.Module):
 
 
 class PointHead(nn.Module):
-    """Features [B,D,H,W] -> point logits [B,1,H,W] and sub-cell offsets (dx, dy) [B,2,H,W]: one 3x3 convolution each."""
+    """Features [B,D,H,W] -> point logits [B,1,H,W] and sub-cell offsets (dx, dy) [B,2,H,W]: one 3x3 convolution
+    each.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.heat = nn.Conv2d(dim, 1, 3, padding=1)
         self.offset = nn.Conv2d(dim, 2, 3, padding=1)
-        nn.init.normal_(self.heat.weight, std=0.01)
-        nn.init.normal_(self.offset.weight, std=0.01)
-        nn.init.constant_(self.heat.bias, PRIOR_BIAS)
-        nn.init.constant_(self.offset.bias, 0.5)
+        for conv, bias in ((self.heat, PRIOR_BIAS), (self.offset, 0.5)):
+            nn.init.normal_(conv.weight, std=0.01)
+            nn.init.constant_(cast("Tensor", conv.bias), bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.heat(x), self.offset(x)
@@ -75,8 +80,8 @@ class PointHead(nn.Module):
 class PoseHead(nn.Module):
     """F_shared [B,C,H,W] -> keypoint heatmaps [B,K,H,W], linear.
 
-    `hidden=None` is HRNetV2's head (1x1 C -> C, BN, ReLU, 1x1 C -> K); a number gives a 3x3 convolution to that width instead,
-    which suits narrow features.
+    `hidden=None` is HRNetV2's head (1x1 C -> C, BN, ReLU, 1x1 C -> K); a number gives a 3x3 convolution to that width
+    instead, which suits narrow features.
     """
 
     def __init__(self, channels: int, keypoints: int, hidden: int | None = None) -> None:
@@ -86,9 +91,10 @@ class PoseHead(nn.Module):
         else:
             first = nn.Conv2d(channels, hidden, 3, padding=1)
         width = hidden or channels
-        self.layers = nn.Sequential(first, nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.Conv2d(width, keypoints, 1))
-        nn.init.normal_(self.layers[-1].weight, std=0.001)
-        nn.init.zeros_(self.layers[-1].bias)
+        last = nn.Conv2d(width, keypoints, 1)
+        nn.init.normal_(last.weight, std=0.001)
+        nn.init.zeros_(cast("Tensor", last.bias))
+        self.layers = nn.Sequential(first, nn.BatchNorm2d(width), nn.ReLU(inplace=True), last)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+        return cast("Tensor", self.layers(x))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from simple_trt.models.heads import BOTTOM, LEFT, RIGHT, TOP, CenterPooling, CornerPooling, PointHead, PoseHead
+from simple_trt.models.heads import CenterPooling, CornerPooling, PointHead, PoseHead
+from simple_trt.ops import Direction
 
 STRIDE = 4
 
@@ -31,23 +32,29 @@ class Simple(nn.Module):
     Args:
         backbone: image -> F_shared [B,backbone.channels,H/4,W/4].
         keypoints: K, the number of keypoint classes.
-        reduce: width D that a 1x1 convolution brings F_shared to before the pooling modules; None applies them to F_shared itself,
+        reduce: width D that a 1x1 convolution brings F_shared to before the pooling modules; None applies them to
+        F_shared itself,
             as the paper's equation 9 reads.
         mid: width inside the pooling modules (128 in CenterNet).
         pose_hidden: see PoseHead.
     """
 
     def __init__(
-        self, backbone: nn.Module, keypoints: int = 17, reduce: int | None = 64, mid: int = 128, pose_hidden: int | None = None
+        self,
+        backbone: nn.Module,
+        keypoints: int = 17,
+        reduce: int | None = 64,
+        mid: int = 128,
+        pose_hidden: int | None = None,
     ) -> None:
         super().__init__()
-        channels = backbone.channels
+        channels = cast("int", backbone.channels)
         dim = reduce or channels
         self.backbone = backbone
         self.keypoints = keypoints
         self.reduce = nn.Conv2d(channels, dim, 1) if reduce else nn.Identity()
-        self.top_left = CornerPooling(dim, TOP, LEFT, mid)
-        self.bottom_right = CornerPooling(dim, BOTTOM, RIGHT, mid)
+        self.top_left = CornerPooling(dim, Direction.TOP, Direction.LEFT, mid)
+        self.bottom_right = CornerPooling(dim, Direction.BOTTOM, Direction.RIGHT, mid)
         self.center = CenterPooling(dim, mid)
         self.heads = nn.ModuleList(PointHead(dim) for _ in range(3))
         self.pose = PoseHead(channels, keypoints, pose_hidden)

@@ -9,7 +9,8 @@ from torch import nn
 
 
 class AveragedModel:
-    """`average.module` follows `model`: w <- d w + (1 - d) w_model with d = min(decay, (1 + n) / (10 + n)) after n updates.
+    """`average.module` follows `model`: w <- d w + (1 - d) w_model with d = min(decay, (1 + n) / (10 + n)) after n
+    updates.
 
     The growing decay lets the first steps, which are far from the goal, be forgotten quickly. Buffers are copied.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,23 @@ from typing import Any
 from simple_trt.data.transforms import Augmentation
 from simple_trt.errors import UsageError
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CONFIGS = Path(__file__).parent / "configs"
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Settings of stage 1. The defaults are the paper's where it states them.
 
-    preset: network preset. skeleton: keypoint set of the annotations. epochs, batch, lr: as usual; milestones: epochs (1-based) after which lr is
-    divided by 10, or empty for a cosine to zero. warmup: steps of linear warm-up. clip: largest gradient norm (0: none).
-    ema: decay of the averaged weights that are saved (0: off). amp: "off" or "bf16" autocast. save_every: steps between saved states.
-    init: path of foreign backbone weights or of one of our checkpoints to start from ("": random). seed: of everything random.
+    preset: network preset. skeleton: keypoint set of the annotations. epochs, batch, lr: as usual; milestones: epochs
+    (1-based) after which lr is divided by 10, or empty for a cosine to zero. warmup: steps of linear warm-up. clip:
+    largest gradient norm (0: none). ema: decay of the averaged weights that are saved (0: off). amp: "off" or "bf16"
+    autocast. save_every: steps between saved states. init: path of foreign backbone weights or of one of our
+    checkpoints to start from ("": random). seed: of everything random.
     """
 
     preset: str = "deploy-w18"
@@ -43,9 +51,13 @@ class TrainConfig:
         """A copy with the given settings; None means unchanged. Raises UsageError for a value that cannot be."""
         config = dataclasses.replace(self, **{k: v for k, v in changes.items() if v is not None})
         if config.batch < 1 or config.epochs < 1:
-            raise UsageError(f"batch {config.batch} and epochs {config.epochs} must be at least 1", "Correct the setting.")
+            raise UsageError(
+                f"batch {config.batch} and epochs {config.epochs} must be at least 1", "Correct the setting."
+            )
         if config.augmentation.size % 32:
-            raise UsageError(f"size {config.augmentation.size} is no multiple of 32", "Choose a multiple of 32, such as 512.")
+            raise UsageError(
+                f"size {config.augmentation.size} is no multiple of 32", "Choose a multiple of 32, such as 512."
+            )
         if config.amp not in ("off", "bf16"):
             raise UsageError(f"amp is {config.amp!r}, expected 'off' or 'bf16'", "Correct the setting.")
         return config
@@ -54,12 +66,19 @@ class TrainConfig:
 def load_config(path: str | Path) -> TrainConfig:
     """Read a TOML file whose keys are TrainConfig's fields and a table [augmentation] with Augmentation's.
 
+    `path` may also be the name of a configuration in simple_trt/train/configs, such as "edge-crops".
+
     Raises UsageError: file missing, not TOML, or an unknown or ill-typed key (named).
     """
+    bundled = CONFIGS / f"{path}.toml"
+    path = bundled if bundled.is_file() else path
     try:
         data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"{path} does not exist", "Name an existing configuration with --config.") from None
+        raise UsageError(
+            f"there is no configuration '{path}'",
+            f"name a file, or one of: {', '.join(sorted(p.stem for p in CONFIGS.glob('*.toml')))}",
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML ({error})", "Correct the file.") from None
     augmentation = _build(Augmentation, data.pop("augmentation", {}), path)
@@ -70,7 +89,9 @@ def _build(cls: type, data: dict[str, Any], path: str | Path) -> Any:
     defaults = cls()
     for key, value in data.items():
         if not hasattr(defaults, key):
-            raise UsageError(f"{path}: unknown setting {key!r}", f"Known: {', '.join(f.name for f in dataclasses.fields(cls))}.")
+            raise UsageError(
+                f"{path}: unknown setting {key!r}", f"Known: {', '.join(f.name for f in dataclasses.fields(cls))}."
+            )
         known = getattr(defaults, key)
         if isinstance(known, tuple) and isinstance(value, list):
             data[key] = tuple(value)

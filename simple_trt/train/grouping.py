@@ -40,16 +40,20 @@ def keypoint_prior(samples: Iterable[Sample]) -> Tensor:
             total = total + known * ((points - box[:2]) / (box[2:] - box[:2]).clamp(min=1)).clamp(0, 1)
             count = count + known
     if not count.ndim or not bool((count > 0).all()):
-        raise SimpleTrtError("some keypoint is labelled nowhere in the training data", "Check the annotations' keypoints.")
+        raise SimpleTrtError(
+            "some keypoint is labelled nowhere in the training data", "Check the annotations' keypoints."
+        )
     return total / count
 
 
 @torch.no_grad()
-def harvest(model: nn.Module, dataset: PoseDataset, settings: DecodeSettings, batch: int = 4, workers: int = 0) -> Iterator[list[Tensor]]:
+def harvest(
+    model: nn.Module, dataset: PoseDataset, settings: DecodeSettings, batch: int = 4, workers: int = 0
+) -> Iterator[list[Tensor]]:
     """Crops to learn from, batch by batch: [crops [n,K,h,w] float16 in 0..1, keep [n,K,h,w] bool, weight [n,K] bool].
 
-    keep marks the person's own activation of each class; weight is 0 for unlabelled classes. Boxes are the network's own,
-    where they match a person, and jittered annotated ones.
+    keep marks the person's own activation of each class; weight is 0 for unlabelled classes. Boxes are the network's
+    own, where they match a person, and jittered annotated ones.
     """
     model.eval()
     generator = torch.Generator().manual_seed(dataset.seed)
@@ -59,10 +63,14 @@ def harvest(model: nn.Module, dataset: PoseDataset, settings: DecodeSettings, ba
         yield own_masks(maps.pose, candidates, items, settings, dataset.skeleton.sigmas)
 
 
-def _candidates(maps: Maps, items: dict[str, Tensor], settings: DecodeSettings, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _candidates(
+    maps: Maps, items: dict[str, Tensor], settings: DecodeSettings, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Boxes [B,M,4] and the person [B,M] each stands for (-1: none)."""
     peaks = ops.find_peaks(maps.points, logit(0.3), settings.peaks)
-    predicted = ops.group_boxes(*peaks, maps.offsets, STRIDE, settings.center_area, settings.nms_sigma, settings.people)[0]
+    predicted = ops.group_boxes(
+        *peaks, maps.offsets, STRIDE, settings.center_area, settings.nms_sigma, settings.people
+    )[0]
     people = items["boxes"]
     learnable = (items["keypoints"][..., 2] > 0).sum(2) >= MIN_KEYPOINTS
     iou, owner = _iou(predicted, people).max(2)
@@ -92,13 +100,23 @@ def grouping_loss(logits: Tensor, crops: Tensor, keep: Tensor, weight: Tensor) -
 
 
 def train_grouping(
-    gate: Grouping, parts: Sequence[Sequence[Tensor]], epochs: int = 20, batch: int = 256, lr: float = 1e-3, seed: int = 0, progress: bool = True
+    gate: Grouping,
+    parts: Sequence[Sequence[Tensor]],
+    epochs: int = 20,
+    batch: int = 256,
+    lr: float = 1e-3,
+    seed: int = 0,
+    progress: bool = True,
 ) -> list[float]:
-    """Train `gate` on harvested crops: Adam, rate divided by 10 at 60 % and 80 % of the epochs. Returns the loss of each epoch."""
+    """Train `gate` on harvested crops: Adam, rate divided by 10 at 60 % and 80 % of the epochs. Returns the loss of
+    each epoch.
+    """
     from tqdm import trange
 
     if not parts or not sum(len(p[0]) for p in parts):
-        raise SimpleTrtError("the network finds nobody in the training pictures", "Train the network further before its grouping gate.")
+        raise SimpleTrtError(
+            "the network finds nobody in the training pictures", "Train the network further before its grouping gate."
+        )
     data = TensorDataset(*(torch.cat(column) for column in zip(*parts, strict=True)))
     optimizer = torch.optim.Adam(gate.parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [int(epochs * 0.6), int(epochs * 0.8)])

@@ -15,7 +15,8 @@ def focal_loss(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Penalty-reduced focal loss of one point map (CornerNet, equation 1; alpha 2, beta 4).
 
     Args:
-        logits, target: [B,1,h,w]; cells where target == 1 are positive.
+        logits: [B,1,h,w].
+        target: [B,1,h,w]; cells that are exactly 1 are positive.
         mask: [B,1,h,w], 0 where negatives are not to be learnt.
 
     Returns:

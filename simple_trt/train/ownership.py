@@ -19,7 +19,13 @@ AREA = 0.53  # of a person relative to its box (COCO's mean)
 REACH = 3 * 2.0  # cells around a peak that belong to it: three sigmas of the pose target
 
 
-def own_masks(pose: Tensor, candidates: tuple[Tensor, Tensor], items: dict[str, Tensor], settings: DecodeSettings, sigmas: Sequence[float]) -> list[Tensor]:
+def own_masks(
+    pose: Tensor,
+    candidates: tuple[Tensor, Tensor],
+    items: dict[str, Tensor],
+    settings: DecodeSettings,
+    sigmas: Sequence[float],
+) -> list[Tensor]:
     """Crops, keep masks and weights of all boxes that stand for a person.
 
     Args:
@@ -58,11 +64,16 @@ def _inside(peaks: Tensor, boxes: Tensor, settings: DecodeSettings) -> Tensor:
 def find_own(peaks: Tensor, exists: Tensor, people: Tensor, owner: Tensor, area: Tensor, sigmas: Tensor) -> Tensor:
     """Index [n,K] of the peak that is the owner's keypoint, -1 where there is none.
 
-    It is the peak most similar to the annotated keypoint (OKS of one keypoint >= 0.5), unless another person's keypoint of that
-    class is nearer to it.
+    It is the peak most similar to the annotated keypoint (OKS of one keypoint >= 0.5), unless another person's
+    keypoint of that class is nearer to it.
 
     Args:
-        peaks: [n,K,N,2] pixels; exists: [n,K,N]; people: [n,P,K,3]; owner: [n]; area: [n] square pixels; sigmas: [K].
+        peaks: [n,K,N,2] pixels.
+        exists: [n,K,N].
+        people: [n,P,K,3].
+        owner: [n], an index into P.
+        area: [n] square pixels.
+        sigmas: [K].
     """
     distance = (peaks[:, None] - people[..., None, :2]).square().sum(4)  # [n,P,K,N]
     labelled = people[..., 2] > 0
@@ -79,7 +90,9 @@ def nearest_mask(boxes: Tensor, peaks: Tensor, exists: Tensor, own: Tensor, sett
     """Cells [n,K,h,w] within reach of the own peak [n,K] and nearer to it than to any other peak."""
     h, w = settings.crop
     region = padded_region(boxes[:, None], h, w, settings.padding)
-    places = [region.corner[..., a] + (torch.arange(c) + 0.5) / c * region.size[..., a] for a, c in ((0, w), (1, h))]  # [n,w], [n,h]
+    places = [
+        region.corner[..., a] + (torch.arange(c) + 0.5) / c * region.size[..., a] for a, c in ((0, w), (1, h))
+    ]  # [n,w], [n,h]
     dx, dy = ((p[:, None, None] - peaks[..., a, None]).square() for a, p in enumerate(places))  # [n,K,N,w], [n,K,N,h]
     distance = torch.where(exists[..., None, None], dy[..., None] + dx[..., None, :], torch.inf)  # [n,K,N,h,w]
     index = own.clamp(min=0)[..., None, None, None].expand(-1, -1, 1, h, w)

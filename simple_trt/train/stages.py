@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -27,7 +27,9 @@ MODEL = "model.safetensors"
 INPUT = (512, 512)  # the size the network is meant for, whatever crops it was trained on
 
 
-def train_network(config: TrainConfig, samples: Sequence[Sample], out: Path, device: str = "cpu", progress: bool = True) -> Path:
+def train_network(
+    config: TrainConfig, samples: Sequence[Sample], out: Path, device: str = "cpu", progress: bool = True
+) -> Path:
     """Stage 1 (SIMPLE, section 4.1): L_pose + L_det. Goes on from out/state.safetensors when that is there.
 
     Returns:
@@ -42,7 +44,8 @@ def train_network(config: TrainConfig, samples: Sequence[Sample], out: Path, dev
     trainer.resume()
     trained = trainer.run(progress)
     settings = dataclasses.asdict(config) | {"pictures": len(samples), "people": sum(len(s.people) for s in samples)}
-    return save_model(out, Checkpoint(trained, None, keypoint_prior(samples), CheckpointMeta(config.preset, config.skeleton, INPUT, settings)))
+    meta = CheckpointMeta(config.preset, config.skeleton, INPUT, settings)
+    return save_model(out, Checkpoint(cast("Simple", trained), None, keypoint_prior(samples), meta))
 
 
 def load_initial(model: Simple, config: TrainConfig) -> None:
@@ -55,7 +58,9 @@ def load_initial(model: Simple, config: TrainConfig) -> None:
         load_backbone(model.backbone, config.init)
         return
     if start.meta.preset != config.preset:
-        raise SimpleTrtError(f"'{config.init}' is a {start.meta.preset} model, not {config.preset}", f"Use --preset {start.meta.preset}.")
+        raise SimpleTrtError(
+            f"'{config.init}' is a {start.meta.preset} model, not {config.preset}", f"Use --preset {start.meta.preset}."
+        )
     model.load_state_dict(start.simple.state_dict())
 
 
@@ -74,7 +79,9 @@ def train_gate(
     crops = harvest(start.simple, dataset, preset.settings, batch, config.workers)
     bar = tqdm(crops, total=-(-len(dataset) // batch), unit="batch", desc="harvest", disable=not progress or None)
     losses = train_grouping(gate, list(bar), epochs, seed=config.seed, progress=progress)
-    training: dict[str, Any] = start.meta.training | {"grouping": {"epochs": epochs, "pictures": len(samples), "loss": losses[-1]}}
+    training: dict[str, Any] = start.meta.training | {
+        "grouping": {"epochs": epochs, "pictures": len(samples), "loss": losses[-1]}
+    }
     return save_model(out, start._replace(grouping=gate, meta=dataclasses.replace(start.meta, training=training)))
 
 

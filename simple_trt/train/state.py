@@ -16,7 +16,9 @@ from simple_trt.files import whole_file
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's tensors by `optimizer.<parameter>.<name>`."""
     state = optimizer.state_dict()["state"]
-    return {f"optimizer.{i}.{name}": torch.as_tensor(value) for i, slots in state.items() for name, value in slots.items()}
+    return {
+        f"optimizer.{i}.{name}": torch.as_tensor(value) for i, slots in state.items() for name, value in slots.items()
+    }
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
@@ -37,7 +39,9 @@ def save_state(path: Path, tensors: dict[str, Tensor], progress: dict[str, Any])
     from safetensors.torch import save_file
 
     with whole_file(path) as temporary:
-        save_file({k: v.detach().contiguous() for k, v in tensors.items()}, temporary, {"progress": json.dumps(progress)})
+        save_file(
+            {k: v.detach().contiguous() for k, v in tensors.items()}, temporary, {"progress": json.dumps(progress)}
+        )
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -30,11 +30,15 @@ class Trainer:
     Two runs with the same configuration give the same weights, whether or not one of them was killed and resumed.
     """
 
-    def __init__(self, model: nn.Module, dataset: PoseDataset, config: TrainConfig, out: Path, device: str = "cpu") -> None:
+    def __init__(
+        self, model: nn.Module, dataset: PoseDataset, config: TrainConfig, out: Path, device: str = "cpu"
+    ) -> None:
         if len(dataset) < config.batch:
-            raise SimpleTrtError(f"{len(dataset)} pictures do not fill a batch of {config.batch}", "Lower --batch or add pictures.")
+            raise SimpleTrtError(
+                f"{len(dataset)} pictures do not fill a batch of {config.batch}", "Lower --batch or add pictures."
+            )
         self.config, self.dataset, self.out, self.device = config, dataset, out, device
-        self.model = model.to(device, memory_format=torch.channels_last)
+        self.model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(self.model, config.ema)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         self.steps_per_epoch = len(dataset) // config.batch
@@ -42,7 +46,9 @@ class Trainer:
         out.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> bool:
-        """Take up the state in `out`, if there is one. Raises SimpleTrtError when it belongs to another configuration."""
+        """Take up the state in `out`, if there is one. Raises SimpleTrtError when it belongs to another
+        configuration.
+        """
         path = self.out / STATE
         if not path.exists():
             return False
@@ -67,7 +73,9 @@ class Trainer:
                     losses = self.train_step(batch)
                     bar.update()
                     if self.step % 10 == 0:
-                        bar.set_postfix({"epoch": self.step // self.steps_per_epoch, "loss": f"{sum(losses.values()):.2f}"})
+                        bar.set_postfix(
+                            {"epoch": self.step // self.steps_per_epoch, "loss": f"{sum(losses.values()):.2f}"}
+                        )
                         self._log(losses)
                     if self.step % self.config.save_every == 0:
                         self.save()
@@ -75,7 +83,9 @@ class Trainer:
         return self.average.module if self.config.ema else self.model
 
     def train_step(self, batch: dict[str, Tensor]) -> dict[str, float]:
-        """One optimizer step on one batch; returns the loss terms. Raises SimpleTrtError when the loss is not finite."""
+        """One optimizer step on one batch; returns the loss terms. Raises SimpleTrtError when the loss is not
+        finite.
+        """
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
@@ -112,16 +122,24 @@ class Trainer:
     def save(self) -> None:
         """Write the state from which `resume` goes on."""
         tensors = prefixed("model", self.model.state_dict()) | prefixed("average", self.average.module.state_dict())
-        save_state(self.out / STATE, tensors | flatten_optimizer(self.optimizer), {"step": self.step, "config": self._fingerprint()})
+        save_state(
+            self.out / STATE,
+            tensors | flatten_optimizer(self.optimizer),
+            {"step": self.step, "config": self._fingerprint()},
+        )
 
     def _batches(self) -> Iterator[dict[str, Tensor]]:
         """What is left of the present epoch."""
         epoch, done = divmod(self.step, self.steps_per_epoch)
         self.dataset.epoch = epoch
-        order = torch.randperm(len(self.dataset), generator=torch.Generator().manual_seed(self.config.seed * 100_003 + epoch))
+        order = torch.randperm(
+            len(self.dataset), generator=torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
+        )
         batch = self.config.batch
         left = Subset(self.dataset, order[done * batch : self.steps_per_epoch * batch].tolist())
-        yield from DataLoader(left, batch, num_workers=self.config.workers, drop_last=True, pin_memory=self.device != "cpu")
+        yield from DataLoader(
+            left, batch, num_workers=self.config.workers, drop_last=True, pin_memory=self.device != "cpu"
+        )
 
     def _fingerprint(self) -> dict[str, Any]:
         """What must not change between a run and its resumption."""

@@ -17,14 +17,26 @@ from simple_trt.skeletons import COCO
 def annotation(**changes):
     points = [0.0] * 51
     points[0:3] = [10.0, 20.0, 2]
-    return {"id": 7, "image_id": 1, "category_id": 1, "iscrowd": 0, "bbox": [5, 6, 20, 40], "area": 300, "keypoints": points, "num_keypoints": 1} | changes
+    return {
+        "id": 7,
+        "image_id": 1,
+        "category_id": 1,
+        "iscrowd": 0,
+        "bbox": [5, 6, 20, 40],
+        "area": 300,
+        "keypoints": points,
+        "num_keypoints": 1,
+    } | changes
 
 
 @pytest.fixture
 def write(tmp_path):
     def make(*annotations):
         cv2.imwrite(str(tmp_path / "a.png"), np.full((64, 48, 3), 99, np.uint8))
-        data = {"images": [{"id": 1, "file_name": "a.png", "width": 48, "height": 64}], "annotations": list(annotations)}
+        data = {
+            "images": [{"id": 1, "file_name": "a.png", "width": 48, "height": 64}],
+            "annotations": list(annotations),
+        }
         path = tmp_path / "a.json"
         path.write_text(json.dumps(data))
         return path, tmp_path

@@ -19,7 +19,14 @@ NO_CROWD = np.zeros((16, 16), np.uint8)
 
 @pytest.mark.parametrize(
     ("height", "width", "legacy", "exact7", "exact3"),
-    [(8, 4, 1, 0, 1), (20, 10, 3, 1, 2), (40, 20, 7, 2, 5), (80, 40, 14, 4, 11), (120, 60, 22, 6, 17), (128, 128, 34, 10, 28)],
+    [
+        (8, 4, 1, 0, 1),
+        (20, 10, 3, 1, 2),
+        (40, 20, 7, 2, 5),
+        (80, 40, 14, 4, 11),
+        (120, 60, 22, 6, 17),
+        (128, 128, 34, 10, 28),
+    ],
 )
 def test_gaussian_radius_table(height, width, legacy, exact7, exact3):
     assert gaussian_radius(height, width) == legacy
@@ -58,7 +65,9 @@ def test_two_people_with_one_corner_cell_make_one_peak():
 
 
 def test_pose_is_sub_cell_and_takes_the_maximum():
-    t = make_targets([person((0, 0, 60, 60), [(0, 26, 26)]), person((0, 0, 60, 60), [(0, 30, 26)])], [], NO_CROWD, 64, 17)
+    t = make_targets(
+        [person((0, 0, 60, 60), [(0, 26, 26)]), person((0, 0, 60, 60), [(0, 30, 26)])], [], NO_CROWD, 64, 17
+    )
     assert t.pose[0, 6, 6] == 1 and t.pose[0, 6, 7] == 1  # 26 / 4 - 0.5 = 6 exactly
     assert t.pose[0, 6, 5] == pytest.approx(np.exp(-1 / 8))
     assert t.pose[1:].max() == 0

@@ -48,6 +48,8 @@ def test_pose_loss_sums_cells_and_averages_classes():
 def test_no_person_in_the_batch_gives_finite_losses_and_gradients():
     maps = Maps(*(torch.zeros(1, n, 4, 4, requires_grad=True) for n in (3, 6, 17)))
     zeros = {"points": 3, "offsets": 6, "offset_mask": 3, "pose": 17}
-    batch = {k: torch.zeros(1, n, 4, 4) for k, n in zeros.items()} | {k: torch.ones(1, 1, 4, 4) for k in ("point_mask", "pose_mask")}
+    batch = {k: torch.zeros(1, n, 4, 4) for k, n in zeros.items()} | {
+        k: torch.ones(1, 1, 4, 4) for k in ("point_mask", "pose_mask")
+    }
     sum(stage1_losses(maps, batch).values()).backward()
     assert all(torch.isfinite(m.grad).all() for m in maps)

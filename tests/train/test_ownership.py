@@ -46,12 +46,16 @@ def test_labelled_but_undetected_means_everything_is_foreign():
     keypoints = torch.zeros(1, 1, 17, 3)
     keypoints[0, 0, 0] = torch.tensor([60.0, 60.0, 2])
     boxes = torch.tensor([[[20.0, 20.0, 230.0, 230.0]]])
-    _, keep, weight = own_masks(pose, (boxes, torch.tensor([[0]])), {"boxes": boxes, "keypoints": keypoints}, SETTINGS, (0.05,) * 17)
+    _, keep, weight = own_masks(
+        pose, (boxes, torch.tensor([[0]])), {"boxes": boxes, "keypoints": keypoints}, SETTINGS, (0.05,) * 17
+    )
     assert weight[0, 0] and not keep.any()
 
 
 def test_unmatched_boxes_are_left_out():
     boxes = torch.zeros(1, 3, 4)
     items = {"boxes": boxes, "keypoints": torch.zeros(1, 3, 17, 3)}
-    crops, keep, weight = own_masks(torch.zeros(1, 17, 16, 16), (boxes, torch.full((1, 3), -1)), items, SETTINGS, (0.05,) * 17)
+    crops, keep, weight = own_masks(
+        torch.zeros(1, 17, 16, 16), (boxes, torch.full((1, 3), -1)), items, SETTINGS, (0.05,) * 17
+    )
     assert len(crops) == len(keep) == len(weight) == 0

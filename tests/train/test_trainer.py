@@ -82,7 +82,11 @@ def test_damaged_state_is_named(samples, tmp_path):
 
 
 def test_the_loss_falls(samples, tmp_path):
-    run = trainer(samples, tmp_path, CONFIG.replace(epochs=10, augmentation=Augmentation(size=64, rotate=0, shift=0, shrink=(1, 1), flip=0)))
+    run = trainer(
+        samples,
+        tmp_path,
+        CONFIG.replace(epochs=10, augmentation=Augmentation(size=64, rotate=0, shift=0, shrink=(1, 1), flip=0)),
+    )
     batch = next(run._batches())
     first = sum(run.train_step(batch).values())
     for _ in range(30):
@@ -119,10 +123,22 @@ def test_config_file(tmp_path):
     path.write_text('preset = "edge"\nlr = 1\nmilestones = [3, 5]\n[augmentation]\nsize = 256\nshrink = [0.5, 2]\n')
     config = load_config(path)
     assert (config.preset, config.lr, config.milestones, config.augmentation.size) == ("edge", 1.0, (3, 5), 256)
-    for text, words in (("epoch = 3", "unknown setting 'epoch'"), ("epochs = '3'", "expected int"), ("[", "not TOML"),
-                        ("[augmentation]\nsize = 100", "multiple of 32"), ("batch = 0", "at least 1"), ("amp = 'fp8'", "expected 'off'")):  # fmt: skip
+    broken = {
+        "epoch = 3": "unknown setting 'epoch'",
+        "epochs = '3'": "expected int",
+        "[": "not TOML",
+        "[augmentation]\nsize = 100": "multiple of 32",
+        "batch = 0": "at least 1",
+        "amp = 'fp8'": "expected 'off'",
+    }
+    for text, words in broken.items():
         path.write_text(text)
         with pytest.raises(UsageError, match=words):
             load_config(path)
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(UsageError, match="there is no configuration"):
         load_config(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", ["edge-crops", "edge-photos"])
+def test_bundled_configurations_load(name):
+    assert load_config(name).preset == "edge"
