@@ -1,0 +1,43 @@
+"""The edge backbone, and that foreign ImageNet weights mean the same here."""
+
+import torch
+
+from simple_trt.models.efficientnet_lite import EfficientNetLite, load_imagenet
+
+
+def foreign_state(backbone):
+    """Random weights of our own trunk under the names of the `efficientnet_lite_pytorch` package."""
+    own = backbone.state_dict()
+    names = {"stem": ("_conv_stem", "_bn0")}
+    i = 0
+    for s, stage in enumerate(backbone.stages):
+        for r, block in enumerate(stage):
+            parts = {"depthwise": ("_depthwise_conv", "_bn1"), "project": ("_project_conv", "_bn2")}
+            if not isinstance(block.expand, torch.nn.Identity):
+                parts["expand"] = ("_expand_conv", "_bn0")
+            names |= {f"stages.{s}.{r}.{p}": (f"_blocks.{i}.{c}", f"_blocks.{i}.{b}") for p, (c, b) in parts.items()}
+            i += 1
+    state = {}
+    for ours, (conv, bn) in names.items():
+        state[f"{conv}.weight"] = own[f"{ours}.0.weight"].clone()
+        for leaf in ("weight", "bias", "running_mean", "running_var"):
+            state[f"{bn}.{leaf}"] = own[f"{ours}.1.{leaf}"].clone()
+    return state
+
+
+@torch.no_grad()
+def test_imagenet_weights_take_our_normalisation():
+    torch.manual_seed(0)
+    theirs, ours = EfficientNetLite(8).eval(), EfficientNetLite(8).eval()
+    load_imagenet(ours, foreign_state(theirs))
+    picture = torch.rand(1, 3, 64, 64)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    expected = theirs.stem((picture - 0.498) / 0.502)
+    found = ours.stem((picture - mean) / std)
+    torch.testing.assert_close(found[..., 1:, 1:], expected[..., 1:, 1:], atol=1e-4, rtol=1e-4)  # the padding differs
+    assert torch.equal(ours.stages[3][1].expand[0].weight, theirs.stages[3][1].expand[0].weight)
+
+
+@torch.no_grad()
+def test_shared_features_are_a_quarter_of_the_image():
+    assert EfficientNetLite(48).eval()(torch.zeros(2, 3, 64, 128)).shape == (2, 48, 16, 32)
