@@ -27,8 +27,7 @@ from simple_trt.skeletons import find_skeleton
 
 FORMAT = 1
 METADATA_KEY = "simple_trt"
-# What safetensors says when a file ends before its tensors do; its other messages mean that it is no such file at all.
-CUT_SHORT = ("MetadataIncompleteBuffer", "InvalidHeaderLength", "HeaderTooSmall", "incomplete metadata")
+LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
 
 
 @dataclass(frozen=True)
@@ -131,9 +130,17 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _unreadable(path: Path, error: Exception) -> SimpleTrtError:
     if isinstance(error, OSError):
         return SimpleTrtError(f"cannot read '{path}' ({error.strerror or error})", "check its permissions")
-    if path.stat().st_size == 0 or any(message in str(error) for message in CUT_SHORT):
+    if _begins_as_safetensors(path):
         return SimpleTrtError(f"'{path}' is cut short or damaged ({error})", "fetch or copy the checkpoint again")
     return SimpleTrtError(f"'{path}' is no safetensors file ({error})", "name a checkpoint that simple-trt has written")
+
+
+def _begins_as_safetensors(path: Path) -> bool:
+    """Does the file start with the length of a JSON header and its brace, as far as it goes?"""
+    with path.open("rb") as file:
+        start = file.read(9)
+    length = int.from_bytes(start[:8], "little")
+    return len(start) < 9 or (0 < length < LONGEST_HEADER and start[8:] == b"{")
 
 
 def _parse(path: str | Path, description: dict[str, Any]) -> CheckpointMeta:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from simple_trt import ops
 from simple_trt.errors import SimpleTrtError
-from simple_trt.models.grouping import Grouping
 from simple_trt.models.hrnet import check_size
 from simple_trt.models.simple import STRIDE, Maps
 
@@ -74,7 +73,7 @@ class Predictor(nn.Module):
     prior: Tensor
 
     def __init__(
-        self, simple: nn.Module, grouping: Grouping | None, prior: Tensor, settings: DecodeSettings | None = None
+        self, simple: nn.Module, grouping: nn.Module | None, prior: Tensor, settings: DecodeSettings | None = None
     ) -> None:
         super().__init__()
         self.simple = simple

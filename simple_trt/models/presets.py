@@ -53,7 +53,7 @@ class Preset:
         """A freshly initialised grouping gate for K keypoint classes."""
         return Grouping(keypoints, self.grouping_width)
 
-    def build_predictor(self, simple: nn.Module, grouping: Grouping | None, prior: Tensor) -> Predictor:
+    def build_predictor(self, simple: nn.Module, grouping: nn.Module | None, prior: Tensor) -> Predictor:
         """Image -> people, with this preset's decode settings; `prior` [K,2] as in Predictor."""
         return Predictor(simple, grouping, prior, self.settings)
 

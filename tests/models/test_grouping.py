@@ -42,7 +42,7 @@ def test_field_of_view_is_the_whole_crop(crop, cell):
         if weight.ndim == 4:
             nn.init.constant_(weight, 1 / weight[0].numel())  # positive: no ReLU may hide a path
     crops = torch.rand(1, 1, *crop, dtype=torch.double, requires_grad=True)
-    net.logits(crops)[0, 0, *cell].backward()
+    net.logits(crops)[0, 0][cell].backward()
     assert crops.grad is not None
     assert (crops.grad != 0).all()
 
