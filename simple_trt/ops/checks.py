@@ -3,6 +3,8 @@
 Every failure is a RuntimeError ``<op>: <argument>: expected <what>, got <value>``.
 """
 
+# ruff: noqa: ARG001 - each check takes what its op takes, also settings that are never refused
+
 from __future__ import annotations
 
 from collections.abc import Sequence

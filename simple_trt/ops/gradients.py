@@ -1,5 +1,7 @@
 """Gradients of the two pools and of the crops, and their registration with autograd."""
 
+# ruff: noqa: ARG001 - torch.library calls the functions with `output`, which none of them needs
+
 from __future__ import annotations
 
 from typing import Any
@@ -57,8 +59,10 @@ def _save_crop_heatmaps(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> No
 def _crop_heatmaps_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     """Crops are linear in the heatmaps, so the twin's gradient at zero is the gradient anywhere. Boxes get none."""
     (boxes,) = ctx.saved_tensors
+    if grad.numel() == 0:
+        return grad.new_zeros(ctx.heatmaps_shape), *(None for _ in range(6))
     with torch.enable_grad():
         heatmaps = grad.new_zeros(ctx.heatmaps_shape).requires_grad_()
         crops = reference.crop_heatmaps(heatmaps, boxes, *ctx.settings)
     (grad_heatmaps,) = torch.autograd.grad(crops, heatmaps, grad)
-    return grad_heatmaps, None, *(None for _ in ctx.settings)
+    return grad_heatmaps, *(None for _ in range(6))
