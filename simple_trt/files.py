@@ -12,7 +12,7 @@ from pathlib import Path
 
 from simple_trt.errors import SimpleTrtError
 
-__all__ = ["explain_os_error", "reported_os_errors", "sha256_of", "whole_file"]
+__all__ = ["NO_SPACE", "explain_os_error", "reported_os_errors", "sha256_of", "whole_file"]
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -21,7 +21,7 @@ NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's bytes, 64 hex digits."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
@@ -31,13 +31,19 @@ def explain_os_error(error: OSError, path: str | os.PathLike[str]) -> SimpleTrtE
     """The cause and the cure of an operating system error met while writing to `path`."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in NO_SPACE:
-        return SimpleTrtError(f"disk full: cannot write '{path}' ({reason})", "free some space or choose another folder")
+        return SimpleTrtError(
+            f"disk full: cannot write '{path}' ({reason})", "free some space or choose another folder"
+        )
     if error.errno in NO_PERMISSION:
         return SimpleTrtError(f"no permission to write '{path}' ({reason})", "choose a folder that you may write to")
     if error.errno == errno.ENOTDIR:
-        return SimpleTrtError(f"cannot write '{path}': a part of its path is a file, not a folder", "choose another path")
+        return SimpleTrtError(
+            f"cannot write '{path}': a part of its path is a file, not a folder", "choose another path"
+        )
     if error.errno == errno.ENOENT:
-        return SimpleTrtError(f"cannot write '{path}': there is no folder '{Path(path).parent}'", "make the folder first")
+        return SimpleTrtError(
+            f"cannot write '{path}': there is no folder '{Path(path).parent}'", "make the folder first"
+        )
     return SimpleTrtError(f"cannot write '{path}' ({reason})", "choose another path")
 
 
@@ -67,7 +73,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o666 & ~_umask())
-            os.replace(temporary, target)
+            temporary.replace(target)
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()

@@ -53,7 +53,7 @@ def find(name: str) -> ZooEntry:
         expected, got = _stated_hash(entry, path.name), sha256_of(path)
         if got != expected:
             raise SimpleTrtError(
-                f"the bundled model '{name}' is damaged: sha256 of its {key} expected {expected[:16]}..., got {got[:16]}...",
+                f"the bundled model '{name}' is damaged: sha256 of its {key} expected {expected[:16]}, got {got[:16]}",
                 REINSTALL,
             )
     return entry

@@ -1,4 +1,4 @@
-"""The manifest: what is written is read, and every damage is refused with the field's name and the command that rebuilds."""
+"""The manifest: what is written is read; damage is refused with the field's name and the command that rebuilds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening and running engines: what is checked at the border, what each CPU runtime answers, what a model needs no build for."""
+"""Opening and running engines: what is checked at the border, what each CPU runtime answers, models without a build."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_metadata_is_checked(tmp_path: Path) -> None:
 
 
 def test_nothing_of_that_name() -> None:
-    with pytest.raises(SimpleTrtError, match="no engine, model or bundled model 'nowhere.plan'") as caught:
+    with pytest.raises(SimpleTrtError, match=r"no engine, model or bundled model 'nowhere\.plan'") as caught:
         open_engine("nowhere.plan")
     assert "simple-trt models" in caught.value.cure
 
