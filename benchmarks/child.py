@@ -1,0 +1,88 @@
+"""The process of one contender: it loads it, then runs it when it is told to. `children.Child` is the other end.
+
+Requests and replies are JSON lines on stdin and on the stdout that the process was started with; what libraries print
+goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TextIO
+
+import numpy as np
+
+from benchmarks.contenders import Contender
+
+__all__ = ["answer", "main", "make", "timed"]
+
+
+def make(spec: dict[str, Any]) -> Contender:
+    """The contender of a spec made by `contenders.spec`."""
+    module, _, name = spec["factory"].partition(":")
+    contender: Contender = getattr(import_module(module), name)(**spec["arguments"])
+    return contender
+
+
+def timed(run: Callable[[], Any], warmup: int, iterations: int) -> list[float]:
+    """Milliseconds of each of `iterations` runs, after `warmup` untimed ones; wall clock."""
+    for _ in range(warmup):
+        run()
+    times = []
+    for _ in range(iterations):
+        start = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - start) * 1000)
+    return times
+
+
+def answer(contender: Contender, request: dict[str, Any]) -> dict[str, Any]:
+    """Do what a request asks for."""
+    task = request["task"]
+    if request["verb"] == "run":
+        times = timed(lambda: contender.run(task), request["warmup"], request["iterations"])
+        return {"milliseconds": times}
+    arrays: dict[str, Any] = dict(contender.outputs(task))
+    np.savez(request["path"], **arrays)
+    return {"saved": request["path"]}
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    replies = _take_stdout()
+    try:
+        start = time.perf_counter()
+        contender = make(json.loads(sys.stdin.readline()))
+        seconds = time.perf_counter() - start
+        _send(replies, {"about": contender.describe(), "load_seconds": round(seconds, 3)})
+        for line in sys.stdin:
+            _send(replies, answer(contender, json.loads(line)) | {"peak_mb": _peak_mb()})
+    except Exception as error:
+        _send(replies, {"error": f"{type(error).__name__}: {error}"})
+        raise
+
+
+def _take_stdout() -> TextIO:
+    """Our stdout for replies alone: from now on file descriptor 1 is stderr."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return replies
+
+
+def _send(replies: TextIO, reply: dict[str, Any]) -> None:
+    replies.write(json.dumps(reply) + "\n")
+    replies.flush()
+
+
+def _peak_mb() -> float:
+    """The most memory this process has held, MB (10^6 bytes)."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""A bare ONNX graph in OpenVINO's CPU plugin, compiled as our CPU engine compiles its plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders import Arrays, Contender
+
+__all__ = ["OpenVinoGraph"]
+
+
+class OpenVinoGraph(Contender):
+    """See `contenders.graph`; `precision` is OpenVINO's own name: `f32` or `bf16`."""
+
+    def __init__(self, path: str, inputs: dict[str, Arrays], threads: int, precision: str) -> None:
+        import openvino
+
+        properties = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        self._compiled = openvino.Core().compile_model(path, "CPU", properties)
+        self._request = self._compiled.create_infer_request()
+        self._names = [port.get_any_name() for port in self._compiled.outputs]
+        self._inputs = inputs
+
+    def run(self, task: str) -> Arrays:
+        """Once; the outputs are copied out of OpenVINO, as the engine does."""
+        results = self._request.infer(self._inputs[task], share_inputs=True)
+        return {name: np.array(results[name]) for name in self._names}
+
+    def outputs(self, task: str) -> Arrays:
+        """What `run` gives."""
+        return self.run(task)
+
+    def describe(self) -> dict[str, Any]:
+        """Threads and arithmetic as OpenVINO reports them."""
+        get = self._compiled.get_property
+        return {
+            "runtime": "openvino",
+            "threads": int(get("INFERENCE_NUM_THREADS")),
+            "arithmetic": get("INFERENCE_PRECISION_HINT").to_string(),
+        }
