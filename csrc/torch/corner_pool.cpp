@@ -22,10 +22,10 @@ void check_corner_pool(const Tensor& x, int64_t direction, const std::optional<T
 Tensor corner_pool(const Tensor& x, int64_t direction, const std::optional<Tensor>& other, int64_t other_direction) {
   check_corner_pool(x, direction, other, other_direction);
   const Tensor first = in_order(x);
-  const std::optional<Tensor> second = other.has_value() ? std::optional<Tensor>(in_order(*other)) : std::nullopt;
+  const Tensor second = other.has_value() ? in_order(*other) : first;
   const Tensor pooled = new_map(x);
   call("corner_pool", x, SIMPLE_TRT_KERNELS(corner_pool), input<void>(first),
-       second.has_value() ? input<void>(*second) : nullptr, dtype_of(x), pool_shape(x), static_cast<int>(direction),
+       other.has_value() ? input<void>(second) : nullptr, dtype_of(x), pool_shape(x), static_cast<int>(direction),
        static_cast<int>(other_direction), output<void>(pooled));
   return pooled;
 }
