@@ -29,7 +29,7 @@
 
 #define SIMPLE_TRT_SITE (::simple_trt::emulator::Site{__FILE__, __LINE__})
 #define __syncthreads() ::simple_trt::emulator::wait_for_block(SIMPLE_TRT_SITE)
-#define __syncwarp(...) ::simple_trt::emulator::sync_warp(SIMPLE_TRT_SITE, ##__VA_ARGS__)
+#define __syncwarp(...) ::simple_trt::emulator::SyncWarp{SIMPLE_TRT_SITE}(__VA_ARGS__)
 #define __ballot_sync(mask, predicate) ::simple_trt::emulator::ballot(mask, predicate, SIMPLE_TRT_SITE)
 #define __any_sync(mask, predicate) (__ballot_sync(mask, predicate) != 0u)
 #define __all_sync(mask, predicate) (__ballot_sync(mask, !(predicate)) == 0u)
@@ -58,7 +58,10 @@ T unpack(const WarpView& view, unsigned source) {
   return value;
 }
 
-inline void sync_warp(Site site, uint32_t mask = 0xffffffffu) { meet_warp(mask, 0, site); }
+struct SyncWarp {
+  Site site;
+  void operator()(uint32_t mask = 0xffffffffu) const { meet_warp(mask, 0, site); }
+};
 
 inline unsigned ballot(uint32_t mask, bool predicate, Site site) {
   const WarpView& view = meet_warp(mask, predicate, site);

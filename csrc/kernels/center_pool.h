@@ -12,7 +12,7 @@
 // the two pools it replaces, chained; -0 and +0 tie). Sums are in fp32, rounded once; their order differs between
 // implementations. With a NaN in the input the gradient is finite and lands in the right column or row, no more is promised.
 //
-// Limits: H * W < 2^31. Contiguous pointers, results apart from inputs; no workspace.
+// Limits: H * W <= 2^30. Contiguous pointers, results apart from inputs; no workspace.
 #pragma once
 
 #include "pool_order.h"

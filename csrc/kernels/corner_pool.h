@@ -17,7 +17,7 @@
 // element first met in scan order. Sums are in fp32, rounded once; their order differs between implementations. With a NaN in
 // the input the gradient stays in the right column or row, no more is promised.
 //
-// Limits: H * W < 2^31. Contiguous pointers, results apart from inputs; no workspace.
+// Limits: H * W <= 2^30. Contiguous pointers, results apart from inputs; no workspace.
 #pragma once
 
 #include "pool_order.h"
@@ -27,6 +27,11 @@ namespace simple_trt {
 enum class Direction : int { kTop = 0, kBottom, kLeft, kRight };
 
 constexpr int kAddAsItIs = -1;  // an other_direction: `other` is added without pooling
+
+inline Status check_corner_pool(const PoolShape& shape, int direction, int other_direction) {
+  const bool directions = direction >= 0 && direction <= 3 && other_direction >= kAddAsItIs && other_direction <= 3;
+  return directions ? check(shape) : Status::kBadArgument;
+}
 
 /// direction 0 to 3; other_direction -1 to 3, read when `other` is not null.
 Status corner_pool_cpu(const void* x, const void* other, DType dtype, const PoolShape& shape, int direction,

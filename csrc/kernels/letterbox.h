@@ -8,7 +8,7 @@
 // (v / 255 - mean) / std per channel. Outside the content v is 0. To come back: x_image = x_out * (W / content_w), y likewise.
 //
 // Implementations agree to 2e-5 in fp32; the filter's centre is rounded to float as PyTorch's antialiased interpolate does,
-// which matters on large photos. Limits: all sides >= 1, H and W < 2^24 (exact in a float), std not 0.
+// which matters on large photos. Limits: all sides 1 to 65536, std not 0.
 #pragma once
 
 #include <cmath>
@@ -41,9 +41,8 @@ Status letterbox_cpu(const uint8_t* image, const LetterboxParams& params, void* 
 Status letterbox_cuda(const uint8_t* image, const LetterboxParams& params, DType dtype, void* out, void* stream);
 
 inline Status check(const LetterboxParams& p) {
-  constexpr int kLargest = 1 << 24;
-  const bool sizes = p.in_h >= 1 && p.in_w >= 1 && p.out_h >= 1 && p.out_w >= 1 && p.in_h < kLargest &&
-                     p.in_w < kLargest && p.out_h < kLargest && p.out_w < kLargest;
+  const auto is_side = [](int size) { return size >= 1 && size <= 65536; };
+  const bool sizes = is_side(p.in_h) && is_side(p.in_w) && is_side(p.out_h) && is_side(p.out_w);
   if (!sizes || p.pitch < int64_t{3} * p.in_w) return Status::kBadShape;
   return p.std[0] != 0.0f && p.std[1] != 0.0f && p.std[2] != 0.0f ? Status::kOk : Status::kBadArgument;
 }

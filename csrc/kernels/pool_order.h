@@ -11,6 +11,8 @@
 
 #include "dtype.h"
 #include "host_device.h"
+#include "map_size.h"
+#include "status.h"
 
 namespace simple_trt {
 
@@ -22,14 +24,12 @@ struct PoolShape {
 };
 
 inline Status check(const PoolShape& shape) {
-  const bool sizes = shape.planes >= 0 && shape.height >= 0 && shape.width >= 0 &&
-                     static_cast<int64_t>(shape.height) * shape.width <= INT32_MAX;
-  return sizes ? Status::kOk : Status::kBadShape;
+  return shape.planes >= 0 && is_map_size(shape.height, shape.width) ? Status::kOk : Status::kBadShape;
 }
 
 inline bool is_empty(const PoolShape& shape) { return shape.planes == 0 || shape.height == 0 || shape.width == 0; }
 
-/// The key of an element type: as wide as the element, so that a vector register holds as many.
+/// Bits and key of an element type. The key is as wide as the element, so that a vector register holds as many.
 template <class T>
 struct PoolOrder;
 
@@ -37,7 +37,9 @@ template <>
 struct PoolOrder<float> {
   using Key = int32_t;
   using Bits = uint32_t;
-  static constexpr Bits kInfinity = 0x7f800000u;
+  static constexpr Key kInfinity = 0x7f800000;
+  static constexpr Key kGreatest = INT32_MAX;
+  static constexpr Key kLowest = INT32_MIN;
   static SIMPLE_TRT_HD inline Bits bits(float value) { return bits_of(value); }
   static SIMPLE_TRT_HD inline float value(Bits bits) { return float_of(bits); }
 };
@@ -46,7 +48,9 @@ template <>
 struct PoolOrder<Half> {
   using Key = int16_t;
   using Bits = uint16_t;
-  static constexpr Bits kInfinity = 0x7c00u;
+  static constexpr Key kInfinity = 0x7c00;
+  static constexpr Key kGreatest = INT16_MAX;
+  static constexpr Key kLowest = INT16_MIN;
   static SIMPLE_TRT_HD inline Bits bits(Half value) { return value.bits; }
   static SIMPLE_TRT_HD inline Half value(Bits bits) { return Half{bits}; }
 };
@@ -55,7 +59,9 @@ template <>
 struct PoolOrder<BFloat16> {
   using Key = int16_t;
   using Bits = uint16_t;
-  static constexpr Bits kInfinity = 0x7f80u;
+  static constexpr Key kInfinity = 0x7f80;
+  static constexpr Key kGreatest = INT16_MAX;
+  static constexpr Key kLowest = INT16_MIN;
   static SIMPLE_TRT_HD inline Bits bits(BFloat16 value) { return value.bits; }
   static SIMPLE_TRT_HD inline BFloat16 value(Bits bits) { return BFloat16{bits}; }
 };
@@ -66,27 +72,24 @@ using PoolKey = typename PoolOrder<T>::Key;
 /// Less than the key of every value: the maximum of nothing.
 template <class T>
 SIMPLE_TRT_HD inline constexpr PoolKey<T> lowest_key() {
-  return static_cast<PoolKey<T>>(static_cast<typename PoolOrder<T>::Bits>(~(~typename PoolOrder<T>::Bits{0} >> 1)));
+  return PoolOrder<T>::kLowest;
 }
 
-/// The key of a value. Its own inverse on the bits of numbers: negative numbers have all bits but the sign turned over.
+/// The key of a value: its bits, all but the sign turned over in a negative number.
 template <class T>
 SIMPLE_TRT_HD inline PoolKey<T> key_of(T value) {
-  using Bits = typename PoolOrder<T>::Bits;
+  using Order = PoolOrder<T>;
   using Key = PoolKey<T>;
-  constexpr Key kGreatest = static_cast<Key>(static_cast<Bits>(~Bits{0}) >> 1);
-  const Key bits = static_cast<Key>(PoolOrder<T>::bits(value));
-  const Key magnitude = static_cast<Key>(bits & kGreatest);
-  const Key key = bits < 0 ? static_cast<Key>(bits ^ kGreatest) : bits;
-  return magnitude > static_cast<Key>(PoolOrder<T>::kInfinity) ? kGreatest : key;
+  const Key bits = static_cast<Key>(Order::bits(value));
+  const Key key = bits < 0 ? static_cast<Key>(bits ^ Order::kGreatest) : bits;
+  return static_cast<Key>(bits & Order::kGreatest) > Order::kInfinity ? Order::kGreatest : key;
 }
 
 /// The value whose key this is.
 template <class T>
 SIMPLE_TRT_HD inline T value_of(PoolKey<T> key) {
-  using Bits = typename PoolOrder<T>::Bits;
-  constexpr PoolKey<T> kGreatest = static_cast<PoolKey<T>>(static_cast<Bits>(~Bits{0}) >> 1);
-  return PoolOrder<T>::value(static_cast<Bits>(key < 0 ? key ^ kGreatest : key));
+  using Order = PoolOrder<T>;
+  return Order::value(static_cast<typename Order::Bits>(key < 0 ? key ^ Order::kGreatest : key));
 }
 
 /// The key by which the backward pass compares: there -0 and +0 are equal, and equal elements are a tie.

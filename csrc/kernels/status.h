@@ -7,7 +7,7 @@ namespace simple_trt {
 enum class Status : int {
   kOk = 0,
   kBadShape,      ///< a size is negative, too large for the kernel, or does not fit another one
-  kBadArgument,   ///< a scalar argument is outside its documented range, or a pointer is missing
+  kBadArgument,   ///< a scalar argument is outside its documented range
   kLaunchFailed,  ///< the CUDA runtime refused the launch (no device, no code for this device, bad configuration)
 };
 

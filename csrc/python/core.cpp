@@ -29,7 +29,5 @@ PYBIND11_MODULE(SIMPLE_TRT_MODULE, module) {
 #endif
   simple_trt::python::bind_letterbox(module);
   simple_trt::python::bind_pools(module);
-#if defined(SIMPLE_TRT_HAS_DECODE)
   simple_trt::python::bind_decode(module);
-#endif
 }

@@ -40,20 +40,19 @@ class Outcome:
 
 
 @cache
-def build(sanitize: bool = False) -> Path:
-    """Folder of the freshly built test libraries and programs."""
-    folder = ROOT / "build" / ("emulator-sanitized" if sanitize else "emulator")
+def build(variant: str = "plain") -> Path:
+    """Folder of the freshly built test libraries and programs, ``plain`` or ``sanitized``."""
+    folder = ROOT / "build" / "emulator"
     folder.mkdir(parents=True, exist_ok=True)
     with _only_one_process(folder / "lock"):
         definitions = [
             f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
             f"-DPython_EXECUTABLE={sys.executable}",
             f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
-            f"-DSANITIZE={'ON' if sanitize else 'OFF'}",
         ]
         _run([_tool("cmake"), "-G", "Ninja", "-S", str(ROOT / "tests" / "cpp"), "-B", str(folder), *definitions])
-        _run([_tool("cmake"), "--build", str(folder)])
-    return folder
+        _run([_tool("cmake"), "--build", str(folder), "--target", variant])
+    return folder / variant
 
 
 def load(name: str, folder: Path) -> ModuleType:
@@ -79,7 +78,7 @@ def run_sanitized(calls: Sequence[Call], tmp_path: Path, module: str = "_core_em
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, str(CHILD), module, str(build(sanitize=True)), str(request), str(reply)]
+    command = [sys.executable, str(CHILD), module, str(build("sanitized")), str(request), str(reply)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     results = pickle.loads(reply.read_bytes()) if reply.exists() else []
     return Outcome(done.returncode, done.stdout + done.stderr, results)
