@@ -47,6 +47,20 @@ def test_field_of_view_is_the_whole_crop(crop, cell):
     assert (crops.grad != 0).all()
 
 
+def test_gate_is_a_u_net_with_three_skips():
+    torch.manual_seed(0)
+    net = Grouping(2, 4).double().eval()
+    up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+    crops = torch.rand(1, 2, 16, 8, dtype=torch.double)
+    e0 = net.down0(crops)
+    e1 = net.down1(e0)
+    e2 = net.down2(e1)
+    d2 = net.up2(up(net.down3(e2)) + net.skip2(e2))
+    d1 = net.up1(net.narrow(up(d2)) + e1)
+    want = net.gate(net.up0(up(d1) + net.skip0(e0))).sigmoid()
+    torch.testing.assert_close(net(crops), want, rtol=0, atol=1e-12)
+
+
 def test_people_do_not_influence_each_other():
     torch.manual_seed(0)
     net = Grouping(17, 8).eval()

@@ -83,9 +83,9 @@ def test_score_is_box_score_times_mean_confidence(planted, crowd):
 
 
 def test_only_sure_keypoints_count_in_the_score():
-    confidences = torch.tensor([[[0.9, 0.5, 0.1], [0.2, 0.1, 0.0], [1.0, 1.0, 1.0]]])
-    scores = person_scores(torch.tensor([[0.5, 0.8, 0.6]]), confidences, 0.2)
-    torch.testing.assert_close(scores, torch.tensor([[0.35, 0.0, 0.6]]))
+    confidences = torch.tensor([[[0.9, 0.5, 0.1], [0.2, 0.1, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.8]]])
+    scores = person_scores(torch.tensor([[0.5, 0.8, 0.6, 0.5]]), confidences, 0.2)
+    torch.testing.assert_close(scores, torch.tensor([[0.35, 0.0, 0.6, 0.4]]))
 
 
 def test_nobody_gives_zero_people(planted):
@@ -109,6 +109,40 @@ def test_gate_decides_whose_keypoint_it_is(planted, person):
     maps = maps._replace(pose=torch.maximum(0.7 * maps.pose, stronger.pose))
     assert (predict(maps).keypoints[0, 0, :, 0] > 110).all()
     assert (predict(maps, LeftGate()).keypoints[0, 0, :, :2] - own.keypoints).abs().max() <= 1.0
+
+
+def test_gate_sees_values_from_0_to_1_only(planted, crowd):
+    class Witness(OpenGate):
+        def forward(self, crops: Tensor) -> Tensor:
+            self.range = (crops.min().item(), crops.max().item())
+            return super().forward(crops)
+
+    maps, gate = planted(crowd, K, *SIZE), Witness()
+    predict(maps._replace(pose=3 * maps.pose - 1), gate)
+    assert gate.range == (0.0, 1.0)
+
+
+def test_soft_nms_lowers_the_score_of_a_double(planted, person):
+    where = torch.full((K, 2), 80.0)
+    maps = planted([person((20.0, 40.0, 100.0, 160.0), where), person((20.0, 40.0, 108.0, 164.0), where)], K, *SIZE)
+    kept, lowered = (predict(maps, settings=DecodeSettings(nms_sigma=sigma)).scores[0, :2] for sigma in (0.0, 0.5))
+    assert kept[1] > 0.99 * kept[0] > 0
+    assert 0 < lowered[1] < 0.3 * lowered[0]
+
+
+def test_settings_bound_peaks_and_people(planted, crowd):
+    maps = planted(crowd, K, *SIZE)
+    found = predict(maps, settings=DecodeSettings(people=5))
+    assert (found.num.item(), found.keypoints.shape) == (2, (1, 5, K, 3))
+    assert predict(maps, settings=DecodeSettings(people=1)).num.item() == 1
+    assert predict(maps, settings=DecodeSettings(peaks=1)).num.item() == 1
+
+
+def test_a_center_must_lie_in_the_middle_third_or_fifth(planted, person):
+    maps = planted([person((20.0, 40.0, 100.0, 160.0), torch.full((K, 2), 80.0))], K, *SIZE)
+    maps.points[0, 2] = maps.points[0, 2].roll(-3, dims=1)  # 12 px to the left: 48 of 20..100
+    assert predict(maps).num.item() == 1
+    assert predict(maps, settings=DecodeSettings(center_area=100.0)).num.item() == 0
 
 
 def test_point_threshold_is_a_probability(planted, person):
