@@ -194,3 +194,12 @@ def test_letterbox_maps_the_content_corner_to_the_picture_corner() -> None:
     letterbox = Letterbox((300, 450), (512, 512))
     height, width = letterbox.content_size
     assert np.allclose(letterbox.to_image([[0, 0], [width, height]]), [[0, 0], [450, 300]])
+
+
+def test_the_lazy_names_are_the_real_ones() -> None:
+    import simple_trt
+    from simple_trt.engines import open_engine
+    from simple_trt.runtime import Session
+
+    assert simple_trt.Session is Session
+    assert simple_trt.open_engine is open_engine
