@@ -16,7 +16,7 @@ help:  ## list the targets
 demo: $(VENV)/.demo  ## install, build an engine for this machine, run it on a photo (PHOTO=file or folder), leave pictures in demo/
 	PATH="$(abspath $(BIN)):$$PATH" DEMO="$(DEMO)" PHOTO="$(PHOTO)" DATA="$(DATA)" sh export/demo.sh
 
-test: lint pytest  ## all checks: lint, types, tests
+test: lint pytest  ## all checks (lint, types, tests)
 
 pytest: build  ## the tests alone
 	SIMPLE_TRT_DATA="$(abspath $(DATA))" $(BIN)/python -m pytest -n $(JOBS) -m "not gpu"

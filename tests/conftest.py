@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# The test processes share the cores; OpenMP threads that spin for each other make tiny tensors a hundred times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -1,14 +1,9 @@
 """The loop: exact resumption, honest failures, and that it learns."""
 
-import json
-
-import cv2
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from simple_trt.data.coco import read_coco
 from simple_trt.data.dataset import PoseDataset
 from simple_trt.data.transforms import Augmentation
 from simple_trt.errors import SimpleTrtError, UsageError
@@ -29,21 +24,6 @@ class TinyNet(nn.Module):
 
     def forward(self, image):
         return Maps(*self.trunk(image).split((3, 6, 17), 1))
-
-
-@pytest.fixture
-def samples(tmp_path):
-    rng = np.random.default_rng(0)
-    images, annotations = [], []
-    for i in range(6):
-        picture = rng.integers(0, 80, (64, 64, 3), np.uint8)
-        cv2.rectangle(picture, (20, 10), (44, 54), (200, 180, 160), -1)
-        cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
-        images.append({"id": i, "file_name": f"{i}.png", "width": 64, "height": 64})
-        points = [v for k in range(17) for v in (22.0 + k, 12.0 + 2 * k, 2)]
-        annotations.append({"id": i, "image_id": i, "category_id": 1, "bbox": [20, 10, 24, 44], "keypoints": points})
-    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": annotations}))
-    return read_coco(tmp_path / "a.json", tmp_path)
 
 
 def trainer(samples, out, config=CONFIG):

@@ -1,0 +1,112 @@
+"""From photos to a checkpoint that finds people: both stages, and the command."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from simple_trt.cli.train import add_parser
+from simple_trt.data.labels import Sample
+from simple_trt.data.transforms import Augmentation
+from simple_trt.errors import SimpleTrtError, UsageError
+from simple_trt.models import checkpoints
+from simple_trt.models.grouping import Grouping
+from simple_trt.train.config import TrainConfig
+from simple_trt.train.grouping import grouping_loss, keypoint_prior, train_grouping
+from simple_trt.train.stages import MODEL, train_gate, train_network
+
+CONFIG = TrainConfig(
+    preset="edge", epochs=1, batch=3, lr=1e-3, workers=0, augmentation=Augmentation(size=64, rotate=0, shift=0)
+)
+
+
+def test_both_stages_leave_a_loadable_model(samples, tmp_path):
+    network = train_network(CONFIG, samples, tmp_path / "run", progress=False)
+    first = checkpoints.load(network)
+    assert first.grouping is None and first.meta.training["pictures"] == 6
+    with pytest.raises(SimpleTrtError, match="finds nobody"):
+        train_grouping(Grouping(17, 8), [], progress=False)
+    full = checkpoints.load(train_gate(network, CONFIG, samples, tmp_path / "gate", epochs=1, progress=False))
+    assert full.grouping is not None
+    assert full.meta.training["grouping"]["epochs"] == 1
+    same = zip(first.simple.state_dict().values(), full.simple.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in same)
+    people = full.predictor()(torch.zeros(1, 3, 64, 64))
+    assert people.keypoints.shape == (1, 32, 17, 3)
+
+
+def test_a_run_starts_from_a_checkpoint_of_its_preset_only(samples, tmp_path):
+    network = train_network(CONFIG, samples, tmp_path / "a", progress=False)
+    train_network(CONFIG.replace(init=str(network)), samples, tmp_path / "b", progress=False)
+    with pytest.raises(SimpleTrtError, match="is a edge model, not deploy-w18"):
+        train_network(CONFIG.replace(preset="deploy-w18", init=str(network)), samples, tmp_path / "c", progress=False)
+    with pytest.raises(SimpleTrtError, match="no file"):
+        train_network(CONFIG.replace(init=str(tmp_path / "none.pth")), samples, tmp_path / "d", progress=False)
+
+
+def test_prior_is_the_mean_place_in_the_box(samples):
+    prior = keypoint_prior(samples)
+    assert prior.shape == (17, 2)
+    np.testing.assert_allclose(prior[0], [(22.5 - 20) / 24, (12.5 - 10) / 44], rtol=1e-5)
+    blank = [dataclasses.replace(p, visible=p.visible * 0) for p in samples[0].people]
+    with pytest.raises(SimpleTrtError, match="labelled nowhere"):
+        keypoint_prior([Sample(samples[0].image, 1, 64, 64, blank)])
+
+
+def test_grouping_learns_to_drop_the_second_of_two_peaks():
+    torch.manual_seed(0)
+    crops = torch.zeros(64, 17, 16, 16)
+    crops[:, 0, 4, 4] = crops[:, 0, 12, 12] = 1.0
+    keep = torch.zeros_like(crops, dtype=torch.bool)
+    keep[:, :, :8, :8] = True
+    weight = torch.ones(64, 17, dtype=torch.bool)
+    gate = Grouping(17, 8)
+    losses = train_grouping(gate, [[crops.half(), keep, weight]], epochs=40, batch=32, lr=1e-2, progress=False)
+    assert losses[-1] < 0.3 * losses[0]
+    with torch.no_grad():
+        opened = gate(crops[:1])[0, 0]
+    assert opened[4, 4] > 0.7 > 0.3 > opened[12, 12]
+
+
+def test_grouping_loss_counts_only_weighted_activations():
+    logits, crops = torch.zeros(1, 2, 4, 4), torch.ones(1, 2, 4, 4)
+    keep = torch.ones(1, 2, 4, 4, dtype=torch.bool)
+    half = grouping_loss(logits, crops, keep, torch.tensor([[1.0, 0.0]]))
+    assert half.item() == pytest.approx(np.log(2), rel=1e-3)
+    assert grouping_loss(logits, crops * 0, keep, torch.ones(1, 2)).item() == 0
+
+
+@pytest.fixture
+def parse():
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+
+    def run(*words):
+        args = parser.parse_args(["train", *(str(w) for w in words)])
+        return args.run(args)
+
+    return run
+
+
+def test_command_trains_and_prints_the_checkpoint(parse, coco_files, tmp_path, capsys):
+    data, images = coco_files
+    common = ("--data", data, "--images", images, "--out", tmp_path / "out", "--preset", "edge", "--batch", 3)
+    code = parse(*common, "--size", 64, "--epochs", 1, "--workers", 0, "--grouping-epochs", 1)
+    assert code == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "out" / MODEL)
+    assert (tmp_path / "out" / "state.safetensors").exists()
+
+
+def test_command_refuses_what_makes_no_sense(parse, coco_files, tmp_path):
+    data, images = coco_files
+    with pytest.raises(UsageError, match="1 --data but 2 --images"):
+        parse("--data", data, "--images", images, "--images", images, "--out", tmp_path)
+    with pytest.raises(UsageError, match="no network"):
+        parse("--data", data, "--images", images, "--out", tmp_path, "--stage", "grouping")
+    with pytest.raises(UsageError, match="no preset"):
+        parse("--data", data, "--images", images, "--out", tmp_path, "--preset", "w18")
+    with pytest.raises(UsageError, match="multiple of 32"):
+        parse("--data", data, "--images", images, "--out", tmp_path, "--size", 100)
