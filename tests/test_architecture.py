@@ -32,10 +32,10 @@ ROOMS: dict[str, tuple[str, str]] = {
         "ops models data engines evaluate zoo pictures _core",
         "torch numpy onnx onnxruntime onnxscript onnx_ir",
     ),
-    "engines": ("pictures", "numpy onnx openvino onnxruntime tensorrt tensorrt_rtx cupy cuda pycuda torch"),
+    "engines": ("zoo pictures", "numpy onnx openvino onnxruntime tensorrt tensorrt_rtx cupy cuda pycuda torch"),
     "runtime": ("engines pictures drawing _core", "numpy cv2"),
     "zoo": ("", ""),
-    "cli": ("data models train evaluate export engines runtime zoo pictures drawing ops _core", "numpy onnx tqdm"),
+    "cli": ("data models train evaluate export engines runtime zoo pictures drawing ops _core", "numpy onnx tqdm tomli"),
     "__init__": ("engines runtime", "numpy"),
     "__main__": ("cli", ""),
 }
