@@ -109,7 +109,7 @@ def _too_large(path: str | os.PathLike[str], size: str) -> SimpleTrtError:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation; 1 (upright) where there is none or EXIF is damaged, which is no reason to refuse a picture."""
+    """The EXIF orientation; 1 (upright) where there is none or EXIF is damaged, no reason to refuse a picture."""
     try:
         return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except Exception:

@@ -100,7 +100,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _pairs(text: str) -> tuple[tuple[int, int], ...]:
-    """ "15-13 13-11" -> ((15, 13), (13, 11))."""
+    """Keypoint pairs of a text: ((15, 13), (13, 11)) of "15-13 13-11"."""
     return tuple((int(a), int(b)) for a, b in (pair.split("-") for pair in text.split()))
 
 

@@ -173,7 +173,7 @@ class People:
 
         Keys: `width`, `height` (pixels), `skeleton` (name), `people` (best first), `speed` (milliseconds by stage).
         Each person: `score`, `box` [left, top, right, bottom], `keypoints` (K times [x, y, confidence]), `track_id` or
-        null. Positions are picture pixels; the first pixel's centre is at 0.5.
+        null. Positions are pixels of the upright picture; the first pixel's centre is at 0.5.
         """
         return json.dumps(self.to_dict(), allow_nan=False)
 

@@ -65,7 +65,7 @@ def test_coco_sigmas_equal_pycocotools() -> None:
 
 def test_find_skeleton() -> None:
     assert find_skeleton("mpii") is MPII
-    with pytest.raises(UsageError, match="no skeleton is called 'hand'.*coco, mpii, posetrack"):
+    with pytest.raises(UsageError, match=r"no skeleton is called 'hand'.*coco, mpii, posetrack"):
         find_skeleton("hand")
 
 

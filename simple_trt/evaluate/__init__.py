@@ -1,5 +1,5 @@
 """Measuring how right a network is."""
 
-from simple_trt.evaluate.coco import METRICS, Metrics, evaluate
+from simple_trt.evaluate.coco import METRICS, Metrics, Predict, evaluate
 
-__all__ = ["METRICS", "Metrics", "evaluate"]
+__all__ = ["METRICS", "Metrics", "Predict", "evaluate"]
