@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from simple_trt.ops import reference
 from simple_trt.ops.reference.letterbox import content_size
@@ -61,3 +62,21 @@ def test_enlarging_uses_half_pixel_centres() -> None:
 def test_channels_keep_their_order() -> None:
     red = torch.tensor([[[255, 0, 0]]], dtype=torch.uint8)
     assert reference.letterbox(red, 1, 1, *PLAIN).flatten().tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("photo_size", [(480, 640), (37, 91), (2, 7), (1500, 2000)])
+@pytest.mark.parametrize("out_size", [(64, 64), (128, 96)])
+def test_equals_antialiased_interpolate(photo_size: tuple[int, int], out_size: tuple[int, int]) -> None:
+    image = torch.randint(0, 256, (*photo_size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    content = content_size(*photo_size, *out_size)
+    values = image.permute(2, 0, 1)[None].float()
+    expected = functional.interpolate(values, size=content, mode="bilinear", align_corners=False, antialias=True)[0]
+    result = reference.letterbox(image, *out_size, *PLAIN)
+    assert_same(result[:, : content[0], : content[1]].contiguous(), expected / 255, tolerance=1e-5)
+    assert not result[:, content[0] :].any()
+    assert not result[:, :, content[1] :].any()
+
+
+def test_a_photo_of_one_column_keeps_its_rows() -> None:
+    result = reference.letterbox(photo([[0], [0], [255], [255]]), 2, 2, *PLAIN)
+    assert_same(result[0], torch.tensor([[1 / 7, 0.0], [6 / 7, 0.0]]), tolerance=1e-6)
