@@ -29,7 +29,7 @@ from simple_trt.types import People
 
 __all__ = ["add_parser", "run"]
 
-DEFAULT_THRESHOLD = 0.25
+DEFAULT_THRESHOLD = 0.2
 DESCRIPTION = """Find the people in a picture or in the pictures of a folder.
 One line a picture goes to standard error; without --json, --save-coco and --save nothing is kept."""
 MODEL_SUFFIXES = {".onnx", ".safetensors"}

@@ -14,6 +14,7 @@ import pytest
 
 from simple_trt.cli import main
 from simple_trt.engines.manifest import Plan, manifest_path, write_manifest
+from simple_trt.errors import SimpleTrtError
 from simple_trt.files import sha256_of
 from simple_trt.pictures import read_picture, write_picture
 from simple_trt.runtime import Session
@@ -148,6 +149,44 @@ def test_nothing_is_overwritten(
     assert run(folder, *(word.format(folder=folder) for word in words)) == 2
     assert message in capsys.readouterr().err
     assert (read_picture(folder / "2.png") == 40).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--json", "{folder}/none/out.jsonl"), "there is no folder"),
+        (("--save-coco", "{folder}/notes.txt/out.json"), "is a file, not a folder"),
+        (("--save", "{folder}/notes.txt"), "cannot write"),
+        (("--json", "{folder}"), "it is a folder or a device"),
+    ],
+)
+def test_outputs_that_cannot_be_written(
+    run: Run, folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
+) -> None:
+    before = sorted(folder.iterdir())
+    assert run(folder, *(word.format(folder=folder) for word in words)) == 1
+    err = capsys.readouterr().err
+    assert message in err
+    assert "cure: " in err
+    assert "2.png: " not in err
+    assert sorted(folder.iterdir()) == before
+
+
+def test_an_engine_that_fails_half_way_leaves_no_file(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail_at_the_second(engine: PlantedEngine, inputs: Any) -> Any:
+        engine.seen.append(inputs["image"])
+        if len(engine.seen) == 2:
+            raise SimpleTrtError("the device is gone", "plug it in")
+        return engine.arrays
+
+    monkeypatch.setattr(PlantedEngine, "_infer", fail_at_the_second)
+    assert run(folder, "--json", tmp_path / "a.jsonl", "--save-coco", tmp_path / "a.json") == 1
+    err = capsys.readouterr().err
+    assert "2.png: 1 person" in err
+    assert "error: the device is gone" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures"]
 
 
 @pytest.mark.parametrize("threshold", ["-0.1", "1.5", "high", "nan"])
