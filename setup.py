@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 import subprocess
@@ -23,14 +24,23 @@ def find_tool(name: str) -> str:
     return found
 
 
+def run(command: list[str]) -> None:
+    """Run a command; it has said itself why when it fails."""
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        raise SystemExit(f"simple-trt: error: '{' '.join(command)}' failed, see above")
+
+
 class CMakeBuild(build_ext):
-    """Configures, builds and installs into the package's folder; the CMake folder is kept, so a second build is quick."""
+    """Configures, builds and installs into setuptools' folder; the CMake folder is kept, so a second build is quick."""
 
     def build_extension(self, ext: Extension) -> None:
         """Build all libraries: they come from one CMake project, and ``ext`` names the folder they go to."""
         import pybind11
 
         package = Path(self.get_ext_fullpath(ext.name)).resolve().parent
+        for stale in package.glob("*.so"):
+            stale.unlink()
         build = ROOT / "build" / f"cmake-{sys.implementation.cache_tag}"
         cmake = find_tool("cmake")
         options = {
@@ -43,8 +53,18 @@ class CMakeBuild(build_ext):
             "SIMPLE_TRT_CUDA_ARCHS": os.environ.get("SIMPLE_TRT_CUDA_ARCHS", ""),
         }
         definitions = [f"-D{name}={value}" for name, value in options.items()]
-        subprocess.check_call([cmake, "-G", "Ninja", "-S", str(ROOT), "-B", str(build), *definitions])
-        subprocess.check_call([cmake, "--build", str(build), "--target", "install", "--parallel", str(os.cpu_count() or 1)])
+        run([cmake, "-G", "Ninja", "-S", str(ROOT), "-B", str(build), *definitions])
+        run([cmake, "--build", str(build), "--target", "install", "--parallel", str(os.cpu_count() or 1)])
+
+    def copy_extensions_to_source(self) -> None:
+        """For ``--inplace``: put all libraries into the source tree, whole, though a program may be using the old ones."""
+        for built in (Path(self.build_lib) / "simple_trt").glob("*.so"):
+            target = ROOT / "simple_trt" / built.name
+            if target.exists() and filecmp.cmp(built, target, shallow=False):
+                continue
+            partial = target.with_suffix(".partial")
+            shutil.copy2(built, partial)
+            partial.replace(target)
 
 
 setup(ext_modules=[Extension("simple_trt._core", sources=[])], cmdclass={"build_ext": CMakeBuild})

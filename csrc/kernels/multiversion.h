@@ -7,7 +7,11 @@
 // Not in emulator builds: the sanitizers are not yet running when the version is chosen.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__gnu_linux__) && defined(__GLIBC__) && \
     !defined(SIMPLE_TRT_EMULATOR)
-#define SIMPLE_TRT_MULTIVERSION __attribute__((target_clones("default", "avx2", "avx512bw")))
+#if __GNUC__ >= 12
+#define SIMPLE_TRT_MULTIVERSION __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define SIMPLE_TRT_MULTIVERSION __attribute__((target_clones("default", "avx2")))
+#endif
 #else
 #define SIMPLE_TRT_MULTIVERSION
 #endif

@@ -20,9 +20,6 @@ void expect_like(const ArrayView& map, const ArrayView& first) {
   expect_contiguous(map);
 }
 
-void expect_result(const ArrayView& result, const ArrayView& first) {
-  expect_output(result, first.element, first.shape);
-}
 
 py::array center_pool(const py::array& column_array, const py::array& row_array) {
   const py::array columns = contiguous(column_array), rows = contiguous(row_array);
@@ -101,7 +98,7 @@ void center_pool_on_device(const py::object& columns, const py::object& rows, co
   const PoolShape shape = pool_shape(column);
   expect_contiguous(column);
   expect_like(row, column);
-  expect_result(pooled, column);
+  expect_output(pooled, column.element, column.shape);
   expect_ok(center_pool_cuda(column.data, row.data, map_dtype(column), shape, pooled.data, stream_of(stream)),
             "center_pool_cuda");
 }
@@ -114,8 +111,8 @@ void center_pool_backward_on_device(const py::object& grads, const py::object& c
   expect_contiguous(column);
   expect_like(row, column);
   expect_like(grad, column);
-  expect_result(grad_column, column);
-  expect_result(grad_row, column);
+  expect_output(grad_column, column.element, column.shape);
+  expect_output(grad_row, column.element, column.shape);
   expect_ok(center_pool_backward_cuda(grad.data, column.data, row.data, map_dtype(column), shape, grad_column.data,
                                       grad_row.data, stream_of(stream)),
             "center_pool_backward_cuda");
@@ -126,7 +123,7 @@ void corner_pool_on_device(const py::object& xs, const py::object& result, int d
   const ArrayView x = device_view(xs, "x"), pooled = device_view(result, "pooled");
   const PoolShape shape = pool_shape(x);
   expect_contiguous(x);
-  expect_result(pooled, x);
+  expect_output(pooled, x.element, x.shape);
   const void* other_data = nullptr;
   if (others) {
     const ArrayView other = device_view(*others, "other");
@@ -144,7 +141,7 @@ void corner_pool_backward_on_device(const py::object& grads, const py::object& x
   const PoolShape shape = pool_shape(x);
   expect_contiguous(x);
   expect_like(grad, x);
-  expect_result(grad_x, x);
+  expect_output(grad_x, x.element, x.shape);
   expect_ok(corner_pool_backward_cuda(grad.data, x.data, map_dtype(x), shape, direction, grad_x.data, stream_of(stream)),
             "corner_pool_backward_cuda");
 }
