@@ -51,18 +51,13 @@ def _corner_pool_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, 
 
 
 def _save_crop_heatmaps(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    heatmaps, boxes, *ctx.settings = inputs
-    ctx.heatmaps_shape = heatmaps.shape
+    heatmaps, boxes, ctx.stride, _, _, ctx.padding, ctx.samples = inputs
+    ctx.size = heatmaps.shape[2:]
     ctx.save_for_backward(boxes)
 
 
 def _crop_heatmaps_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    """Crops are linear in the heatmaps, so the twin's gradient at zero is the gradient anywhere. Boxes get none."""
+    """The heatmaps' gradient; boxes get none."""
     (boxes,) = ctx.saved_tensors
-    if grad.numel() == 0:
-        return grad.new_zeros(ctx.heatmaps_shape), *(None for _ in range(6))
-    with torch.enable_grad():
-        heatmaps = grad.new_zeros(ctx.heatmaps_shape).requires_grad_()
-        crops = reference.crop_heatmaps(heatmaps, boxes, *ctx.settings)
-    (grad_heatmaps,) = torch.autograd.grad(crops, heatmaps, grad)
+    grad_heatmaps = reference.crop_heatmaps_backward(grad, boxes, ctx.stride, ctx.padding, ctx.samples, *ctx.size)
     return grad_heatmaps, *(None for _ in range(6))

@@ -6,12 +6,14 @@ import math
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
 from simple_trt.ops import reference
 from simple_trt.ops.reference.crops import padded_region
-from tests.ops.cases import assert_same, fill
+from tests.ops.cases import assert_same, boxes, fill, seeds
 
 
 def crop(heatmap: Tensor, box: list[float], crop_h: int, crop_w: int, padding: float = 1.0, samples: int = 1) -> Tensor:
@@ -87,14 +89,17 @@ def test_equals_grid_sample_inside_the_map() -> None:
     assert_same(crops[0], expected, tolerance=1e-5)
 
 
-def test_gradient_is_that_of_a_linear_function() -> None:
-    heatmaps = fill((2, 2, 5, 6), "random", 2).double().float().requires_grad_()
-    boxes = torch.tensor([[[2.0, 1.0, 15.0, 18.0], [3.0, 3.0, 3.0, 3.0]]]).expand(2, 2, 4)
-    weight = fill((2, 2, 2, 4, 3), "random", 3)
-    (grad,) = torch.autograd.grad(reference.crop_heatmaps(heatmaps, boxes, 4, 4, 3, 1.25, 2), heatmaps, weight)
-    step = fill((2, 2, 5, 6), "random", 4)
-    change = (reference.crop_heatmaps(step, boxes, 4, 4, 3, 1.25, 2) * weight).sum()
-    assert (grad * step).sum().item() == pytest.approx(change.item(), rel=1e-4)
+@settings(max_examples=30, deadline=None)
+@given(st.data(), st.sampled_from([1, 3, 8]), st.sampled_from([1, 5, 12]), st.sampled_from([1, 2]), seeds)
+def test_gradient_is_that_of_autograd(data: st.DataObject, height: int, width: int, samples: int, seed: int) -> None:
+    heatmaps = fill((2, 2, height, width), "random", seed).requires_grad_()
+    places = data.draw(boxes(2, extent=4.0 * max(height, width)))
+    assume(places.numel())
+    crops = reference.crop_heatmaps(heatmaps, places, 4, 4, 3, 1.25, samples)
+    grad = fill(tuple(crops.shape), "random", seed + 1)
+    (expected,) = torch.autograd.grad(crops, heatmaps, grad)
+    actual = reference.crop_heatmaps_backward(grad, places, 4, 1.25, samples, height, width)
+    assert_same(actual, expected, tolerance=1e-5)
 
 
 def test_half_precision_is_rounded_once() -> None:

@@ -1,4 +1,4 @@
-"""The seven ops (and the gradients of the pools) in plain PyTorch: what each op means.
+"""The seven ops (and the gradients of those that training uses) in plain PyTorch: what each op means.
 
 These twins are written to be read. They share no line with the C++ and CUDA kernels, which are tested against them:
 equal indices, order and counts; values to the tolerance that each twin states.
@@ -9,7 +9,7 @@ size. Positions are continuous: cell ``u`` of a map with stride ``s`` covers ``[
 """
 
 from simple_trt.ops.reference.boxes import group_boxes
-from simple_trt.ops.reference.crops import crop_heatmaps
+from simple_trt.ops.reference.crops import crop_heatmaps, crop_heatmaps_backward
 from simple_trt.ops.reference.keypoints import read_keypoints
 from simple_trt.ops.reference.letterbox import letterbox
 from simple_trt.ops.reference.peaks import find_peaks
@@ -21,6 +21,7 @@ __all__ = [
     "corner_pool",
     "corner_pool_backward",
     "crop_heatmaps",
+    "crop_heatmaps_backward",
     "find_peaks",
     "group_boxes",
     "letterbox",

@@ -74,6 +74,40 @@ def crop_heatmaps(
     return torch.where(region.exists[..., None, None, None], crops, 0.0).to(heatmaps.dtype).contiguous()
 
 
+def crop_heatmaps_backward(
+    grad: Tensor, boxes: Tensor, stride: int, padding: float, samples: int, height: int, width: int
+) -> Tensor:
+    """Gradient of :func:`crop_heatmaps` by the heatmaps; crops are linear in them, so it is the transposed resampling.
+
+    Args:
+        grad: ``[B, M, K, h, w]``, gradient of the crops.
+        boxes: as given to ``crop_heatmaps``, like the next three.
+        stride: network-input pixels a cell.
+        padding: factor by which a region exceeds the box.
+        samples: 1 or 2.
+        height: H of the heatmaps.
+        width: W of the heatmaps.
+
+    Returns:
+        ``[B, K, H, W]`` in the dtype of ``grad``, summed in float32.
+    """
+    crop_h, crop_w = grad.shape[3:]
+    region = padded_region(boxes, crop_h, crop_w, padding)
+    rows = _weights(_sample_coordinates(region, 1, crop_h, samples, stride), height, samples)
+    columns = _weights(_sample_coordinates(region, 0, crop_w, samples, stride), width, samples)
+    arriving = torch.where(region.exists[..., None, None, None], grad.float(), 0.0)
+    return torch.einsum("bmih,bmkij,bmjw->bkhw", rows, arriving, columns).to(grad.dtype)
+
+
+def _weights(coordinate: Tensor, size: int, samples: int) -> Tensor:
+    """``[B, M, R, size]``: how much each of ``size`` map cells counts in the mean of each of R crop cells."""
+    inside = (coordinate >= -1) & (coordinate <= size)
+    clamped = torch.where(inside, coordinate, 0.0).clamp(0, size - 1)
+    distance = (torch.arange(size, device=coordinate.device) - clamped[..., None]).abs()
+    triangle = torch.where(inside[..., None], (1 - distance).clamp(min=0), 0.0)
+    return triangle.unflatten(2, (-1, samples)).mean(3)
+
+
 def _sample_coordinates(region: Region, axis: int, cells: int, samples: int, stride: int) -> Tensor:
     """Map coordinates ``[B, M, cells * samples]`` of the samples along one axis (0 x, 1 y)."""
     place = (torch.arange(cells * samples, device=region.corner.device) + 0.5) / samples
