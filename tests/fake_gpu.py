@@ -1,7 +1,7 @@
 """A machine with a GPU, made of host memory: CUDA packages and TensorRT with the calls that we make, and a log of them.
 
-The fake TensorRT "builds" a plan by keeping the ONNX bytes and "runs" it with ONNX Runtime, so that answers can be compared. Its names are
-held against the real TensorRT-RTX module in test_tensorrt.py.
+The fake TensorRT "builds" a plan by keeping the ONNX bytes and "runs" it with ONNX Runtime, so that answers can be
+compared. Its names are held against the real TensorRT-RTX module in test_tensorrt.py.
 """
 
 from __future__ import annotations
@@ -65,12 +65,10 @@ def fake_cupy(memory: HostMemory) -> dict[str, ModuleType]:
 
 
 def fake_cuda_python(memory: HostMemory, failing: str = "") -> dict[str, ModuleType]:
-    class Status(enum.IntEnum):
-        cudaSuccess = 0
-        cudaErrorMemoryAllocation = 2
+    status = enum.IntEnum("cudaError_t", {"cudaSuccess": 0, "cudaErrorMemoryAllocation": 2})
 
     def answer(name: str, *values: Any) -> tuple[Any, ...]:
-        return (Status.cudaErrorMemoryAllocation, None) if name == failing else (Status.cudaSuccess, *values)
+        return (status(2), None) if name == failing else (status(0), *values)
 
     def copy(target: int, source: int, count: int, kind: int, stream: int) -> tuple[Any, ...]:
         ctypes.memmove(target, source, count)

@@ -123,7 +123,7 @@ def test_plan_that_tensorrt_refuses(trt: FakeTensorRt, tmp_path: Path, make_mani
     versions = {"tensorrt": "10.3.0"}
     manifest = make_manifest(plan, target="tensorrt", runtime="tensorrt", versions=versions, device=device)
     write_manifest(manifest_path(plan), manifest)
-    with pytest.raises(SimpleTrtError, match="refuses the plan.*cannot read the plan"):
+    with pytest.raises(SimpleTrtError, match=r"refuses the plan.*cannot read the plan"):
         open_engine(plan)
 
 
@@ -148,7 +148,7 @@ def test_building_needs_a_gpu(trt: FakeTensorRt, graph: Path, tmp_path: Path, mo
 
 def test_tensorrt_is_not_installed(graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(SimpleTrtError, match="'tensorrt' (is not installed|cannot be loaded)"):
+    with pytest.raises(SimpleTrtError, match=r"'tensorrt' (is not installed|cannot be loaded)"):
         compile_plan(graph, tmp_path / "plan", CompileOptions())
 
 
