@@ -39,8 +39,9 @@ def test_best_score_comes_first_and_everything_moves_with_it() -> None:
 
 
 def test_equal_scores_keep_their_order() -> None:
-    people = People([[i, 0, 9, 9] for i in range(4)], [0.5] * 4, np.zeros((4, 17, 3)), SIZE)
-    assert people.boxes.xyxy[:, 0].tolist() == [0, 1, 2, 3]
+    n = 100  # enough for a sort that is not stable to show it
+    people = People([[i, 0, 9, 9] for i in range(n)], [0.5, 0.7] * (n // 2), np.zeros((n, 17, 3)), SIZE)
+    assert people.boxes.xyxy[:, 0].tolist() == [*range(1, n, 2), *range(0, n, 2)]
 
 
 def test_selection() -> None:
