@@ -27,10 +27,14 @@ class OpenVinoGraph(Contender):
         self._names = [port.get_any_name() for port in self._compiled.outputs]
         self._inputs = inputs
 
-    def run(self, task: str) -> Arrays:
-        """Once; the outputs are copied out of OpenVINO, as the engine does."""
-        results = self._request.infer(self._inputs[task], share_inputs=True)
+    def infer(self, inputs: Arrays) -> Arrays:
+        """Run the graph; the outputs are copied out of OpenVINO, as the engine does."""
+        results = self._request.infer(inputs, share_inputs=True)
         return {name: np.array(results[name]) for name in self._names}
+
+    def run(self, task: str) -> Arrays:
+        """Once, on the task's inputs."""
+        return self.infer(self._inputs[task])
 
     def outputs(self, task: str) -> Arrays:
         """What `run` gives."""

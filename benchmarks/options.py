@@ -11,21 +11,27 @@ from pathlib import Path
 from benchmarks.rounds import Plan
 from simple_trt.errors import SimpleTrtError, UsageError
 
-__all__ = ["data_folder", "parser", "plan_of", "run_main", "say"]
+__all__ = ["ROOT", "data_folder", "output_parser", "parser", "plan_of", "run_main", "say"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def parser(name: str, description: str, rounds: int, iterations: int, warmup: int = 2) -> argparse.ArgumentParser:
-    """A parser with --out, --rounds, --iterations, --warmup, --threads, --seed and --work."""
+def output_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """A parser with --out, --threads, --seed and --work."""
     p = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="the result file, JSON")
-    p.add_argument("--rounds", type=_positive, default=rounds, help="turns of each contender")
-    p.add_argument("--iterations", type=_positive, default=iterations, help="timed runs a turn")
-    p.add_argument("--warmup", type=int, default=warmup, help="runs before them that are not timed")
     p.add_argument("--threads", type=_positive, default=len(os.sched_getaffinity(0)), help="of every contender")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--work", type=Path, default=ROOT / "build" / "benchmarks", help="folder for models and engines")
+    return p
+
+
+def parser(name: str, description: str, rounds: int, iterations: int, warmup: int = 2) -> argparse.ArgumentParser:
+    """An output_parser with --rounds, --iterations and --warmup."""
+    p = output_parser(name, description)
+    p.add_argument("--rounds", type=_positive, default=rounds, help="turns of each contender")
+    p.add_argument("--iterations", type=_positive, default=iterations, help="timed runs a turn")
+    p.add_argument("--warmup", type=int, default=warmup, help="runs before them that are not timed")
     return p
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.statistics import Estimate
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import reported_os_errors, whole_file
 
@@ -42,6 +43,7 @@ def read_result(path: Path) -> dict[str, Any]:
     return result
 
 
-def target(what: str, wanted: str, measured: float, met: bool) -> dict[str, Any]:
-    """One line of the list of targets: met or missed, it is published."""
-    return {"what": what, "wanted": wanted, "measured": round(measured, 4), "met": bool(met)}
+def target(what: str, wanted: str, measured: Estimate | float, met: bool) -> dict[str, Any]:
+    """One line of the list of targets: met or missed, it is published. The value decides."""
+    value = measured.to_json() if isinstance(measured, Estimate) else {"value": round(measured, 5)}
+    return {"what": what, "wanted": wanted, "measured": value, "met": bool(met)}

@@ -1,0 +1,133 @@
+"""What is measured: models, the engines built from them by `simple-trt build`, and the pictures that they are shown."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.options import say
+from simple_trt import zoo
+from simple_trt.engines import manifest_path
+from simple_trt.errors import SimpleTrtError, UsageError
+from simple_trt.files import sha256_of
+from simple_trt.models import checkpoints
+from simple_trt.models.presets import PRESETS, find_preset
+from simple_trt.skeletons import COCO
+
+__all__ = ["BUNDLED", "SIZE", "Subject", "build_engine", "build_engines", "calibration_folder", "find_subject"]
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = 512
+BUNDLED = "edge-512"
+CALIBRATION_PHOTOS = 64
+# The parts of the package that decide what an engine is.
+BUILDERS = ("ops", "models", "export", "engines")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to be measured.
+
+    Args:
+        name: in the result file.
+        checkpoint: its weights.
+        weights: "random" or "trained": what is said of people and accuracy hangs on it.
+        sha256: of the checkpoint.
+    """
+
+    name: str
+    checkpoint: Path
+    weights: str
+    sha256: str = field(default="", compare=False)
+
+    def to_json(self) -> dict[str, str]:
+        """For the result file."""
+        return {"name": self.name, "weights": self.weights, "checkpoint_sha256": self.sha256}
+
+
+def find_subject(name: str, work: Path, seed: int) -> Subject:
+    """A bundled model, a checkpoint file, or a preset, which gets random weights.
+
+    Raises:
+        UsageError: there is nothing of that name.
+    """
+    path = Path(name)
+    if name in zoo.names():
+        path, name, weights = zoo.find(name).checkpoint, name, "trained"
+    elif path.is_file():
+        name, weights = path.stem, "trained"
+    elif name in PRESETS:
+        path, weights = _random_checkpoint(name, work, seed), "random"
+    else:
+        raise UsageError(f"no model '{name}'", f"bundled: {', '.join(zoo.names())}; presets: {', '.join(PRESETS)}")
+    return Subject(name, path, weights, sha256_of(path))
+
+
+def _random_checkpoint(preset_name: str, work: Path, seed: int) -> Path:
+    """Seeded random weights. Batch-norm statistics come from noise, so that activations neither vanish nor explode."""
+    torch.manual_seed(seed)
+    preset = find_preset(preset_name)
+    simple, grouping = preset.build_simple(len(COCO)), preset.build_grouping(len(COCO))
+    for norm in (m for m in simple.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        norm.momentum = None  # the statistics of what is seen now, not a running mean
+    with torch.no_grad():
+        simple.train()(torch.randn(2, 3, 128, 128))
+    meta = checkpoints.CheckpointMeta(preset_name, COCO.name, (SIZE, SIZE), training={"none": "random weights"})
+    work.mkdir(parents=True, exist_ok=True)
+    path = work / f"{preset_name}.safetensors"
+    checkpoints.save(path, simple, grouping, torch.full((len(COCO), 2), 0.5), meta)
+    return path
+
+
+def build_engines(subject: Subject, precisions: list[str], work: Path, data: Path) -> dict[str, Path]:
+    """CPU engines at 512 x 512, batch 1, by precision."""
+    return {precision: build_engine(subject, precision, work, data) for precision in precisions}
+
+
+def build_engine(subject: Subject, precision: str, work: Path, data: Path) -> Path:
+    """An engine made by `simple-trt build`; one that the same code made from the same weights before is used again.
+
+    Raises:
+        SimpleTrtError: the build fails.
+    """
+    folder = work / f"engines-{_fingerprint(subject)}"
+    engine = folder / f"{subject.name}-{precision}.engine"
+    if engine.is_file() and manifest_path(engine).is_file():
+        return engine
+    folder.mkdir(parents=True, exist_ok=True)
+    say(f"building {engine.name}")
+    words = ["build", str(subject.checkpoint), "--precision", precision, "--size", str(SIZE), "-o", str(engine)]
+    calib = ["--calib", str(calibration_folder(work, data))]
+    done = subprocess.run(
+        [sys.executable, "-m", "simple_trt", *words, *calib], cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SimpleTrtError(f"'{engine.name}' could not be built: {done.stderr.strip()[-600:]}", "see its message")
+    return engine
+
+
+def calibration_folder(work: Path, data: Path) -> Path:
+    """A folder of links to training photos, spread evenly over their names: never a photo that AP is measured on."""
+    photos = sorted((data / "coco" / "train").iterdir())
+    folder = work / f"calibration-{CALIBRATION_PHOTOS}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in sorted({round(i) for i in np.linspace(0, len(photos) - 1, CALIBRATION_PHOTOS)}):
+        link = folder / photos[index].name
+        if not link.exists():
+            link.symlink_to(photos[index])
+    return folder
+
+
+def _fingerprint(subject: Subject) -> str:
+    """Changes with the weights and with the code that builds."""
+    digest = hashlib.sha256(subject.sha256.encode())
+    for room in BUILDERS:
+        for path in sorted((ROOT / "simple_trt" / room).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
