@@ -74,6 +74,25 @@ def test_rounds_keep_the_best_of_noise(emulated: ModuleType, core: ModuleType) -
     assert_same(cpu_kernel(core)("find_peaks", *case), expected)
 
 
+def test_a_round_starts_together(emulated: ModuleType) -> None:
+    """Few peaks in the first round, many in the second: the threads agree on the room before the list grows."""
+    maps = every_second_cell(150, 121)
+    maps[:, :, :33] = 0.0
+    maps[:, :, 0, :80:2] = 2.0
+    case = maps, 0.5, 32
+    for seed in range(5):
+        assert_same(emulated_kernel(emulated, seed)("find_peaks", *case), twin("find_peaks", *case))
+
+
+def test_the_two_zeros_are_equal(core: ModuleType, emulated: ModuleType) -> None:
+    maps = torch.full((1, 1, 5, 9), -1.0)
+    maps[0, 0, ::2, ::2] = torch.tensor([-0.0, 0.0, -0.0, 0.0, 0.0])
+    for run in (twin, cpu_kernel(core), emulated_kernel(emulated, 1)):
+        scores, indices = run("find_peaks", maps, 0.0, 16)
+        assert indices[0, 0].tolist() == [y * 9 + x for y in (0, 2, 4) for x in (0, 2, 4, 6, 8)] + [-1]
+        assert torch.signbit(scores[0, 0, :5]).tolist() == [True, False, True, False, False]
+
+
 def test_nothing_is_found_out_of_bounds(run_sanitized) -> None:
     shapes = [(1, 3, 1, 1), (2, 1, 7, 9), (1, 1, 33, 40)]
     cases = [(fill(shape, palette, 5), -INF, 32) for palette in PALETTES for shape in shapes]
