@@ -2,27 +2,38 @@
 
 #include <algorithm>
 
+#include "multiversion.h"
 #include "parallel.h"
 
 namespace simple_trt {
 namespace {
 
-/// Where the samples of one box lie: `rows` has crop_h * samples entries, `columns` crop_w * samples.
+/// The samples of one box. Those of the columns are kept as arrays [samples][crop_w], so that a loop over a crop row
+/// vectorises: the upper neighbour is the next cell of a line, which is why a line repeats its last cell, and a sample
+/// outside the map reads the two zeros after that.
 struct Samples {
   Sample rows[kMaxCropSide * kMaxSamples];
-  Sample columns[kMaxCropSide * kMaxSamples];
+  int32_t lower[kMaxSamples][kMaxCropSide];
+  float lower_weight[kMaxSamples][kMaxCropSide];
+  float upper_weight[kMaxSamples][kMaxCropSide];
   int first_column, end_column;  // the map columns that are read
 };
 
-void place_samples(const Region& region, const CropHeatmapsParams& p, Samples& samples) {
+void place_rows(const Region& region, const CropHeatmapsParams& p, Samples& samples) {
   for (int i = 0; i < p.crop_h * p.samples; ++i) {
     samples.rows[i] = place_sample(region.y, region.height, i, p.crop_h, p.samples, p.stride, p.height);
   }
+}
+
+void place_columns(const Region& region, const CropHeatmapsParams& p, Samples& samples) {
   samples.first_column = p.width;
   samples.end_column = 0;
   for (int i = 0; i < p.crop_w * p.samples; ++i) {
     const Sample sample = place_sample(region.x, region.width, i, p.crop_w, p.samples, p.stride, p.width);
-    samples.columns[i] = sample;
+    const int s = i % p.samples, j = i / p.samples;
+    samples.lower[s][j] = sample.inside ? sample.lower : p.width + 1;
+    samples.lower_weight[s][j] = sample.lower_weight;
+    samples.upper_weight[s][j] = sample.upper_weight;
     if (!sample.inside) continue;
     samples.first_column = std::min(samples.first_column, sample.lower);
     samples.end_column = std::max(samples.end_column, sample.upper + 1);
@@ -31,37 +42,42 @@ void place_samples(const Region& region, const CropHeatmapsParams& p, Samples& s
 
 /// Adds one sample of the rows to `line`, the map row in the making.
 template <class T>
-void add_row_sample(const T* map, const Sample& sample, const CropHeatmapsParams& p, int first, int end, float* line) {
+SIMPLE_TRT_INLINE void add_row_sample(const T* map, const Sample& sample, int width, int first, int end, float* line) {
   if (!sample.inside) return;
-  const T* lower = map + static_cast<int64_t>(sample.lower) * p.width;
-  const T* upper = map + static_cast<int64_t>(sample.upper) * p.width;
+  const T* lower = map + static_cast<int64_t>(sample.lower) * width;
+  const T* upper = map + static_cast<int64_t>(sample.upper) * width;
   for (int x = first; x < end; ++x) {
     line[x] += to_float(lower[x]) * sample.lower_weight + to_float(upper[x]) * sample.upper_weight;
   }
 }
 
 template <class T>
-void resample_columns(const float* line, const Sample* columns, const CropHeatmapsParams& p, T* crop_row) {
-  for (int j = 0; j < p.crop_w; ++j) {
-    float sum = 0.0f;
-    for (int s = 0; s < p.samples; ++s) {
-      const Sample& sample = columns[j * p.samples + s];
-      if (sample.inside) sum += line[sample.lower] * sample.lower_weight + line[sample.upper] * sample.upper_weight;
+SIMPLE_TRT_INLINE void resample_columns(const float* line, const Samples& samples, const CropHeatmapsParams& p,
+                                        T* crop_row) {
+  float sums[kMaxCropSide];
+  std::fill(sums, sums + p.crop_w, 0.0f);
+  for (int s = 0; s < p.samples; ++s) {
+    const int32_t* lower = samples.lower[s];
+    for (int j = 0; j < p.crop_w; ++j) {
+      sums[j] += line[lower[j]] * samples.lower_weight[s][j] + line[lower[j] + 1] * samples.upper_weight[s][j];
     }
-    crop_row[j] = from_float<T>(sum);
   }
+  for (int j = 0; j < p.crop_w; ++j) crop_row[j] = from_float<T>(sums[j]);
 }
 
 /// Rows first, then columns: the mean over a grid of samples is separable.
 template <class T>
-void crop_map(const T* map, const Samples& samples, const CropHeatmapsParams& p, T* crop) {
-  float line[kMaxCropMapWidth];
+SIMPLE_TRT_MULTIVERSION void crop_map(const T* map, const Samples& samples, const CropHeatmapsParams& p, T* crop) {
+  float line[kMaxCropMapWidth + 3];
+  const int first = samples.first_column, end = samples.end_column;
   for (int i = 0; i < p.crop_h; ++i) {
-    std::fill(line + samples.first_column, line + std::max(samples.first_column, samples.end_column), 0.0f);
+    std::fill(line + first, line + std::max(first, end), 0.0f);
     for (int s = 0; s < p.samples; ++s) {
-      add_row_sample(map, samples.rows[i * p.samples + s], p, samples.first_column, samples.end_column, line);
+      add_row_sample(map, samples.rows[i * p.samples + s], p.width, first, end, line);
     }
-    resample_columns(line, samples.columns, p, crop + static_cast<int64_t>(i) * p.crop_w);
+    line[p.width] = end == p.width ? line[p.width - 1] : 0.0f;
+    line[p.width + 1] = line[p.width + 2] = 0.0f;
+    resample_columns(line, samples, p, crop + static_cast<int64_t>(i) * p.crop_w);
   }
 }
 
@@ -77,7 +93,8 @@ void crop_box(const T* maps, const float* corners, const CropHeatmapsParams& p, 
     return;
   }
   Samples samples;
-  place_samples(region, p, samples);
+  place_rows(region, p, samples);
+  place_columns(region, p, samples);
   for (int k = 0; k < p.classes; ++k) crop_map(maps + k * map_cells, samples, p, crops + k * crop_cells);
 }
 

@@ -2,35 +2,51 @@
 
 #include <algorithm>
 
+#include "multiversion.h"
 #include "parallel.h"
 
 namespace simple_trt {
 namespace {
 
-constexpr int kLanes = 16;  // running maxima side by side, for the compiler to keep in vector registers
+constexpr int kLanes = 32;     // running maxima side by side, for the compiler to keep in vector registers
+constexpr int kStretch = 128;  // values between two looks at them
 
-/// The largest value, NaN ignored; -inf if there is none.
+struct Strongest {
+  float value;
+  int cell;
+};
+
+/// The largest of `count` values, NaN ignored; -inf if there is none.
 template <class T>
-float largest(const T* values, int64_t count) {
+SIMPLE_TRT_INLINE float largest(const T* values, int count) {
   float lanes[kLanes];
   std::fill(lanes, lanes + kLanes, -INFINITY);
-  int64_t i = 0;
+  int i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     for (int lane = 0; lane < kLanes; ++lane) {
       const float value = to_float(values[i + lane]);
       lanes[lane] = value > lanes[lane] ? value : lanes[lane];  // false for NaN
     }
   }
-  for (; i < count; ++i) lanes[0] = std::max(lanes[0], to_float(values[i]));
+  for (; i < count; ++i) lanes[0] = to_float(values[i]) > lanes[0] ? to_float(values[i]) : lanes[0];
   return *std::max_element(lanes, lanes + kLanes);
 }
 
-/// The lowest index of a value that is there.
+/// The largest value, NaN ignored, at the lowest cell that has it; (-inf, 0) if there is none.
 template <class T>
-int find_first(const T* values, float value) {
-  int i = 0;
-  while (to_float(values[i]) != value) ++i;
-  return i;
+SIMPLE_TRT_MULTIVERSION Strongest find_strongest(const T* values, int count) {
+  Strongest best{-INFINITY, 0};
+  int stretch = 0;
+  for (int first = 0; first < count; first += kStretch) {
+    const float value = largest(values + first, std::min(kStretch, count - first));
+    if (!(value > best.value)) continue;
+    best.value = value;
+    stretch = first;
+  }
+  if (best.value == -INFINITY) return best;
+  best.cell = stretch;
+  while (to_float(values[best.cell]) != best.value) ++best.cell;
+  return best;
 }
 
 /// The linear cell of the largest value in the 3x3 window around cell (x, y), inside the map.
@@ -49,12 +65,12 @@ int window_maximum(const T* heatmap, int x, int y, const ReadKeypointsParams& p)
 template <class T>
 Keypoint read_one(const T* heatmap, const T* gated, const Box& box, const Region& region, const float* prior,
                   const ReadKeypointsParams& p) {
-  const float strongest = largest(gated, static_cast<int64_t>(p.crop_h) * p.crop_w);
-  if (!(strongest > kNoActivation)) return mean_place(box, prior);
-  const int crop_cell = find_first(gated, strongest);
-  const int x = nearest_cell(region.x, region.width, crop_cell % p.crop_w, p.crop_w, p.stride, p.width);
-  const int y = nearest_cell(region.y, region.height, crop_cell / p.crop_w, p.crop_h, p.stride, p.height);
-  return keypoint_at(heatmap, window_maximum(heatmap, x, y, p), strongest, p);
+  const Strongest strongest = find_strongest(gated, p.crop_h * p.crop_w);
+  if (!(strongest.value > kNoActivation)) return mean_place(box, prior);
+  const int row = strongest.cell / p.crop_w, column = strongest.cell % p.crop_w;
+  const int x = nearest_cell(region.x, region.width, column, p.crop_w, p.stride, p.width);
+  const int y = nearest_cell(region.y, region.height, row, p.crop_h, p.stride, p.height);
+  return keypoint_at(heatmap, window_maximum(heatmap, x, y, p), strongest.value, p);
 }
 
 /// `maps`: the K heatmaps of the box's image; `gated`: the K crops of the box; `keypoints`: its K rows of 3.
