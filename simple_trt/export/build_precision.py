@@ -73,4 +73,12 @@ def with_precision(
         return Precise(source)
     if have != "fp32":
         raise SimpleTrtError(f"'{source}' is {have} already, and cannot become {precision}", "give the fp32 model")
-    raise NotImplementedError((target, calib, folder))
+    if precision == "bf16" and target == "cpu":
+        stage.say("bf16: the runtime rounds the network when it loads the graph, the decode stays fp32")
+        return Precise(source)
+    stage.say(f"{precision} ...")
+    return _converted(source, target, precision, calib, folder / f"{precision}.onnx", stage)
+
+
+def _converted(source: Path, target: str, precision: str, calib: Path | None, path: Path, stage: Stage) -> Precise:
+    raise NotImplementedError

@@ -73,6 +73,8 @@ def describe(name: str) -> ZooEntry:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SimpleTrtError(f"the card of the bundled model '{name}' cannot be read ({error})", REINSTALL) from error
+    if not isinstance(card, dict):
+        raise SimpleTrtError(f"the card of the bundled model '{name}' is no JSON object", REINSTALL)
     return ZooEntry(name, folder / CHECKPOINT, folder / GRAPH, card)
 
 

@@ -1,4 +1,4 @@
-"""`simple-trt build`: engines that work, and every mistake said in one line with its exit code and nothing left behind."""
+"""`simple-trt build`: engines that work; every mistake said in one line with its exit code, and nothing left."""
 
 from __future__ import annotations
 

@@ -1,0 +1,44 @@
+"""The stages of a build: a line each; live text on a terminal only."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from simple_trt.export.build_progress import Stages
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_line_a_stage() -> None:
+    stream = io.StringIO()
+    stages = Stages(2, stream)
+    with stages.stage("export") as stage:
+        stage.progress("half", 0.5)
+        stage.say("done well")
+    with stages.stage("write"):
+        pass
+    first, second = stream.getvalue().splitlines()
+    assert re.fullmatch(r"\[1/2\] export     done well \(\d+\.\d s\)", first)
+    assert second.startswith("[2/2] write ")
+    assert set(stages.seconds) == {"export", "write"}
+
+
+def test_live_text_is_wiped_at_the_end() -> None:
+    stream = Terminal()
+    with Stages(1, stream).stage("compile") as stage:
+        stage.progress("Building engine", 0.25)
+    assert "Building engine 25%" in stream.getvalue()
+    assert stream.getvalue().rpartition("\x1b[K")[2].startswith("[1/1] compile")
+
+
+def test_failed_stage_prints_no_line() -> None:
+    stream = io.StringIO()
+    with pytest.raises(RuntimeError), Stages(1, stream).stage("compile"):
+        raise RuntimeError
+    assert stream.getvalue() == ""
