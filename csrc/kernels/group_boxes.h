@@ -8,20 +8,23 @@
 //   points      [B, M, 3]     int32 ranks (places in N) of the top-left, bottom-right and center peak
 //   num         [B]           int32 boxes found; unused rows of the others are 0
 //
-// A point lies at (stride * (u + dx), stride * (v + dy)). It counts iff its index is a cell of the map, its logit is
-// neither NaN nor -inf, and its position is finite. Pair (i, j) of top-left i and bottom-right j counts iff it is at
-// least 1 px wide and high, its area is finite, and a center that counts lies in its central region, bounds included:
-// per axis from
-// ((n+1) a + (n-1) b) / 2n to ((n-1) a + (n+1) b) / 2n with n = 3 if the area is at most `center_area` (px^2), else 5.
-// Of several such centers the lowest rank serves; one center may serve several pairs. Score ((p_tl + p_br) + p_ct) / 3,
-// p the sigmoid. The best 128 pairs by (score descending, pair index i * N + j ascending) are the candidates. Then up
-// to M times: the candidate with the highest current score (ties: the better candidate) is emitted with it and leaves,
-// and every other score is multiplied by exp(-iou^2 / nms_sigma); the end is where the highest is below 0.001.
-// nms_sigma <= 0 or NaN suppresses nothing.
+// Points. A point lies at (stride * (u + dx), stride * (v + dy)). It counts iff its index is a cell of the map, its
+// logit is neither NaN nor -inf, and its position is finite.
+//
+// Pairs. Pair (i, j) of top-left i and bottom-right j counts iff it is at least 1 px wide and high, its area is finite,
+// and a center that counts lies in its central region, bounds included. Per axis that region reaches from
+// ((n+1) a + (n-1) b) / 2n to ((n-1) a + (n+1) b) / 2n, with n = 3 if the area is at most `center_area` px^2, else 5.
+// Of several such centers the lowest rank serves; one center may serve several pairs. The pair's score is
+// ((p_tl + p_br) + p_ct) / 3 with p = 1 / (1 + exp(-logit)).
+//
+// Boxes. The best 128 pairs by (score descending, pair index i * N + j ascending) are the candidates. Then up to M
+// times the candidate with the highest current score (ties: the better candidate) is emitted with that score and
+// leaves, and the score of every other is multiplied by exp(-iou^2 / nms_sigma). The end is where the highest is below
+// 0.001. nms_sigma <= 0 or NaN suppresses nothing.
 //
 // Arithmetic is fp32 in the written order without fused multiply-add. The two exponentials are made in fp64 and the
-// result (p, the decay) rounded once: an ulp there would reorder boxes whose points have swapped scores. So all
-// implementations agree in points, order, num and, on these platforms, in every bit; 1e-5 relative is the tolerance.
+// result (p, the decay) is rounded once: one ulp there would reorder boxes whose points have swapped scores. So all
+// implementations agree in points, order and num; boxes and scores to 1e-5 relative.
 //
 // Sources: CenterNet (arXiv 1904.08189) for the central region and the score, SIMPLE (AAAI 2021) for N = M = 32,
 // soft-NMS (arXiv 1704.04503). Limits: 1 <= N <= 64, M >= 0, stride >= 1, H * W <= 2^30. Contiguous pointers; no

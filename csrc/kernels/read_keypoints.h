@@ -7,13 +7,17 @@
 //   prior      [K, 2]           fp32, mean place (x, y) of each keypoint in the box, 0..1
 //   keypoints  [B, M, K, 3]     fp32 (x, y, confidence), network-input pixels
 //
-// Per box and class: m is the largest value of the gated crop, at its lowest linear cell. If m is not above 0.001 the
-// keypoint is at box corner + prior * box size with confidence 0. Else the centre of that crop cell falls in a heatmap
-// cell (clamped to the map); the largest value of the 3x3 window around it, inside the map, at its lowest linear cell,
-// is the keypoint's cell (u, v). Position stride * (u + 0.5 + 0.25 s), s the sign of (right - left), 0 where they are
-// equal, where one is NaN, and at the border of the map; y alike. Confidence is that heatmap value clamped to 0..1 if m
-// >= `present`, else m. NaN counts as -inf. A box without a region (empty or not finite, region.h) gives zeros. Cells
-// are exact (fp32, written order, no fused multiply-add); positions read from the map and confidences too.
+// Where to look. m is the largest value of the gated crop of a box and class, at its lowest linear cell. If m is not
+// above 0.001 the keypoint is at box corner + prior * box size, with confidence 0. Else the centre of that crop cell
+// falls in a heatmap cell, clamped to the map.
+//
+// What is read. The largest value of the 3x3 window around that cell, inside the map, at its lowest linear cell, is the
+// keypoint's cell (u, v). Its position is x = stride * (u + 0.5 + 0.25 s) with s the sign of (right - left), 0 where
+// they are equal, where one is NaN, and at the border of the map; y alike. Its confidence is the value clamped to 0..1
+// if m >= `present`, else m.
+//
+// NaN counts as -inf. A box without a region (empty or not finite, see region.h) gives zeros. Arithmetic is fp32 in the
+// written order without fused multiply-add: all implementations agree exactly.
 //
 // Source: SIMPLE (AAAI 2021) for reading a person's own peaks; the quarter shift is that of the stacked hourglass
 // (arXiv 1603.06937). Limits: h, w >= 1, h * w <= 2^30, H, W >= 1, H * W <= 2^30, stride >= 1, padding > 0. Contiguous
