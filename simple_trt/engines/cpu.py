@@ -17,6 +17,8 @@ from simple_trt.errors import SimpleTrtError, UsageError
 __all__ = ["CPU_RUNTIMES", "CpuEngine", "compile_plan", "pick_runtime"]
 
 CPU_RUNTIMES = ("openvino", "onnxruntime")
+NO_BF16 = "this CPU has no bf16 instructions: the engine runs in fp32, right but slower"
+ORT_BF16 = "ONNX Runtime has no bf16 for CPUs: the engine runs in fp32, right but slower"
 NO_OPENVINO = "OpenVINO is not installed: ONNX Runtime will run the engine, more slowly (pip install openvino)"
 ORT_DTYPES = {
     "tensor(float)": "float32",
@@ -150,7 +152,7 @@ class _OpenVino:
             "arithmetic": get("INFERENCE_PRECISION_HINT").to_string(),
         }
         if self._asked_bf16 and self._lacks_bf16:
-            facts["note"] = "this CPU has no bf16 instructions: the engine runs in fp32, right but slower"
+            facts["note"] = NO_BF16
         return facts
 
 
@@ -165,6 +167,7 @@ class _OnnxRuntime:
         if engine.options.threads:
             options.intra_op_num_threads = engine.options.threads
         self._threads = options.intra_op_num_threads
+        self._asked_bf16 = engine.manifest.precision == "bf16"
         self._session = onnxruntime.InferenceSession(str(engine.plan), options, providers=["CPUExecutionProvider"])
         batch = engine.manifest.batch
         self.inputs = {port.name: _onnxruntime_spec(port, batch) for port in self._session.get_inputs()}
@@ -174,7 +177,8 @@ class _OnnxRuntime:
         return dict(zip(self.outputs, self._session.run(list(self.outputs), inputs), strict=True))
 
     def describe(self) -> dict[str, Any]:
-        return {"threads": self._threads or "all physical cores", "arithmetic": "as typed in the graph"}
+        facts = {"threads": self._threads or "all physical cores", "arithmetic": "as typed in the graph"}
+        return facts | ({"note": ORT_BF16} if self._asked_bf16 else {})
 
 
 def _openvino_spec(port: Any) -> TensorSpec:

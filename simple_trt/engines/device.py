@@ -49,9 +49,13 @@ class DeviceEngine(Engine):
         self._gpu = need_gpu(self.options.device, f"engine '{self.manifest.name}' (target {self.manifest.target})")
         self._check_gpu(self._gpu)
         self._memory: CudaMemory = open_cuda(self.options.device or 0)
-        with self._memory.active():
-            self._deserialize(trt)
-            return self._bind(trt)
+        try:
+            with self._memory.active():
+                self._deserialize(trt)
+                return self._bind(trt)
+        except BaseException:
+            self._memory.close()
+            raise
 
     @abstractmethod
     def _check_gpu(self, gpu: Gpu) -> None:

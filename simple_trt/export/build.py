@@ -78,26 +78,114 @@ def build(request: BuildRequest, open_session: OpenSession, stages: Stages | Non
         SimpleTrtError: a stage failed; nothing was put in place.
         AccuracyError: the engine misses a limit of `check`; it was put in place only if `keep_failing` says so.
     """
-    stages = stages or Stages(5)
     _check_request(request)
     model = find_model(request.model)
     with build_folder(request.out, request.force) as folder:
-        source = _export(request, model, folder, stages)
-        precise = _set_precision(request, source, folder, stages)
-        compiled = _compile(request, precise.graph, folder, stages)
-        manifest = _write(request, model, precise, compiled, folder, stages)
-        report = _verify(request, model, source, precise.graph, folder, open_session, stages)
-        manifest = replace(manifest, accuracy=report.to_json())
-        write_manifest(manifest_path(folder.plan), manifest)
-        if not report.failures or request.keep_failing:
+        job = _Job(request, model, folder, open_session, stages or Stages(5))
+        manifest, failures = job.run()
+        if not failures or request.keep_failing:
             folder.publish()
-    if report.failures:
-        raise AccuracyError("; ".join(report.failures), _failing_cure(request))
+    if failures:
+        raise AccuracyError("; ".join(failures), _failing_cure(request))
     return manifest
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One build under way: its five stages, each a method."""
+
+    request: BuildRequest
+    model: Model
+    folder: BuildFolder
+    open_session: OpenSession
+    stages: Stages
+
+    def run(self) -> tuple[Manifest, list[str]]:
+        """Leave plan and manifest in the folder; the manifest, and which limits were missed."""
+        source = self.export()
+        precise, facts = self.set_precision(source)
+        compiled = self.compile(precise.graph, facts)
+        manifest = self.write(precise, facts, compiled)
+        report = self.verify(source, precise.graph)
+        manifest = replace(manifest, accuracy=report.to_json())
+        write_manifest(manifest_path(self.folder.plan), manifest)
+        return manifest, report.failures
+
+    def export(self) -> Path:
+        """The fp32 graph."""
+        with self.stages.stage("export") as stage:
+            stage.say(f"{self.model.name} ...")
+            graph = source_graph(self.model, self.request.shape, self.folder.path)
+            facts = graph_manifest(graph)
+            size = "{}x{}".format(*facts.size)
+            how = "exported" if graph != self.model.graph else "bundled graph" if self.model.checkpoint else "as given"
+            stage.say(f"{self.model.name}, {size}, batch {facts.batch}, {facts.lowering} ({how})")
+        return graph
+
+    def set_precision(self, source: Path) -> tuple[Precise, GraphFacts]:
+        """The graph with its precision inside, and what it is made of."""
+        request = self.request
+        with self.stages.stage("precision") as stage:
+            precise = with_precision(source, request.target, request.precision, request.calib, self.folder.path, stage)
+            return precise, read_graph(precise.graph)
+
+    def compile(self, graph: Path, facts: GraphFacts) -> Compiled:
+        """The plan."""
+        with self.stages.stage("compile") as stage:
+            if self.request.target == "tensorrt-rtx":
+                refuse_uint8(graph, facts)
+            compiler: Callable[..., Compiled] = import_module(COMPILERS[self.request.target]).compile_plan
+            options = replace(self.request.options, lowering=self.request.shape.lowering)
+            compiled = compiler(graph, self.folder.plan, options, stage.progress)
+            stage.say(f"{compiled.runtime} {compiled.versions[compiled.runtime]}")
+        for note in compiled.notes:
+            self.stages.line(f"      note: {note}")
+        return compiled
+
+    def write(self, precise: Precise, facts: GraphFacts, compiled: Compiled) -> Manifest:
+        """The manifest, accuracy still empty, so that the plan can be opened as any engine is."""
+        request, plan = self.request, self.folder.plan
+        with self.stages.stage("write") as stage:
+            graph = graph_manifest(precise.graph)
+            manifest = replace(
+                graph,
+                name=self.model.name,
+                target=request.target,
+                runtime=compiled.runtime,
+                precision=request.precision,
+                plan=Plan(request.out.name, sha256_of(plan), plan.stat().st_size),
+                checkpoint={"sha256": sha256_of(self.model.checkpoint)} if self.model.checkpoint else graph.checkpoint,
+                calibration=vars(precise.calibration) if precise.calibration else None,
+                versions=_versions() | compiled.versions,
+                device=compiled.device,
+                layers=facts.layers,
+                build_command=request.command,
+            )
+            write_manifest(manifest_path(plan), manifest)
+            stage.say(f"{plan.stat().st_size / 1e6:.1f} MB, from {facts.nodes} nodes")
+        return manifest
+
+    def verify(self, source: Path, graph: Path) -> Report:
+        """The engine beside its model."""
+        check = (
+            self.request.check if self.request.check.photos else replace(self.request.check, photos=self.request.calib)
+        )
+        candidate = Candidate(self.folder.plan, self.request.target, graph, source, self.model.checkpoint)
+        with self.stages.stage("verify") as stage:
+            report = verify(candidate, check, self.open_session, stage)
+            stage.say(_verdict(report))
+        for line in report.lines():
+            self.stages.line(f"      {line}")
+        return report
 
 
 def _check_request(request: BuildRequest) -> None:
     check_precision(request.target, request.precision, request.calib)
+    unprintable = [text for text in (request.out.name, request.model, request.command) if not text.isprintable()]
+    if unprintable:
+        raise UsageError(f"{unprintable[0]!r} holds characters that cannot be printed", "rename the file")
+    if request.precision == "bf16" and request.options.runtime == "onnxruntime":
+        raise UsageError("ONNX Runtime has no bf16 for CPUs", "use --runtime openvino, or --precision fp32 or int8")
     if request.shape.lowering == "plugin" and request.target != "tensorrt":
         raise UsageError(f"the target '{request.target}' takes no plugins", "use --lowering plain")
     check = request.check
@@ -117,71 +205,6 @@ def _failing_cure(request: BuildRequest) -> str:
     return "nothing was put in place; try a higher precision, or look at the engine with --keep-failing"
 
 
-def _export(request: BuildRequest, model: Model, folder: BuildFolder, stages: Stages) -> Path:
-    with stages.stage("export") as stage:
-        graph = source_graph(model, request.shape, folder.path)
-        facts = graph_manifest(graph)
-        how = (
-            "bundled graph"
-            if graph == model.graph and model.checkpoint
-            else "as given"
-            if graph == model.graph
-            else "exported"
-        )
-        stage.say(f"{model.name}, {facts.size[0]}x{facts.size[1]}, batch {facts.batch}, {facts.lowering} ({how})")
-    return graph
-
-
-def _set_precision(request: BuildRequest, source: Path, folder: BuildFolder, stages: Stages) -> Precise:
-    with stages.stage("precision") as stage:
-        return with_precision(source, request.target, request.precision, request.calib, folder.path, stage)
-
-
-def _compile(request: BuildRequest, graph: Path, folder: BuildFolder, stages: Stages) -> Compiled:
-    with stages.stage("compile") as stage:
-        if request.target == "tensorrt-rtx":
-            refuse_uint8(graph, read_graph(graph))
-        compiler: Callable[..., Compiled] = import_module(COMPILERS[request.target]).compile_plan
-        options = replace(request.options, lowering=request.shape.lowering)
-        compiled = compiler(graph, folder.plan, options, stage.progress)
-        stage.say(f"{compiled.runtime} {compiled.versions[compiled.runtime]}")
-    for note in compiled.notes:
-        stages.line(f"      note: {note}")
-    return compiled
-
-
-def _write(
-    request: BuildRequest, model: Model, precise: Precise, compiled: Compiled, folder: BuildFolder, stages: Stages
-) -> Manifest:
-    with stages.stage("write") as stage:
-        facts = read_graph(precise.graph)
-        manifest = _manifest(request, model, precise, compiled, facts, folder)
-        write_manifest(manifest_path(folder.plan), manifest)
-        stage.say(f"{folder.plan.stat().st_size / 1e6:.1f} MB, {facts.nodes} nodes")
-    return manifest
-
-
-def _manifest(
-    request: BuildRequest, model: Model, precise: Precise, compiled: Compiled, facts: GraphFacts, folder: BuildFolder
-) -> Manifest:
-    graph = graph_manifest(precise.graph)
-    weights = {"sha256": sha256_of(model.checkpoint)} if model.checkpoint else graph.checkpoint
-    return replace(
-        graph,
-        name=model.name,
-        target=request.target,
-        runtime=compiled.runtime,
-        precision=request.precision,
-        plan=Plan(request.out.name, sha256_of(folder.plan), folder.plan.stat().st_size),
-        checkpoint=weights,
-        calibration=vars(precise.calibration) if precise.calibration else None,
-        versions=_versions() | compiled.versions,
-        device=compiled.device,
-        layers=facts.layers,
-        build_command=request.command,
-    )
-
-
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in RECORDED_PACKAGES:
@@ -190,25 +213,6 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _verify(
-    request: BuildRequest,
-    model: Model,
-    source: Path,
-    graph: Path,
-    folder: BuildFolder,
-    open_session: OpenSession,
-    stages: Stages,
-) -> Report:
-    check = request.check if request.check.photos else replace(request.check, photos=request.calib)
-    candidate = Candidate(folder.plan, request.target, graph, source, model.checkpoint)
-    with stages.stage("verify") as stage:
-        report = verify(candidate, check, open_session, stage)
-        stage.say(_verdict(report))
-    for line in report.lines():
-        stages.line(f"      {line}")
-    return report
 
 
 def _verdict(report: Report) -> str:

@@ -169,7 +169,10 @@ def _subject(candidate: Candidate, report: Report, stack: ExitStack) -> Engine |
     """What stands in for the engine: itself, or, without a GPU, the graph it was compiled from."""
     if candidate.target not in GPU_TARGETS or find_gpu() is not None:
         report.subject = "engine"
-        return stack.enter_context(open_engine(candidate.plan))
+        engine = stack.enter_context(open_engine(candidate.plan))
+        if note := engine.describe().get("note"):
+            report.notes.append(note)
+        return engine
     report.notes.append("the engine was not run: there is no GPU here. Compare it on its GPU with 'simple-trt eval'")
     try:
         options = LoadOptions(runtime="onnxruntime")

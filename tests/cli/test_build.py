@@ -98,6 +98,27 @@ def test_the_recorded_command_builds_the_same_engine(run_cli: Run, model: Path, 
     assert read_manifest(manifest_path(out)) == first
 
 
+def test_bf16_engine_is_the_fp32_graph_computed_in_bf16(run_cli: Run, model: Path, out: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    code, _, said = run_cli("build", model, "-o", out, "--precision", "bf16")
+    assert code == 0, said
+    assert read_manifest(manifest_path(out)).precision == "bf16"
+    able = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert ("no bf16 instructions" in said) != able
+    with open_engine(out) as engine:
+        assert engine.describe()["arithmetic"] in (("bf16", "bfloat16") if able else ("f32", "float32"))
+
+
+def test_bf16_without_openvino_says_that_it_is_fp32(
+    run_cli: Run, model: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    code, _, said = run_cli("build", model, "-o", out, "--precision", "bf16")
+    assert code == 0, said
+    assert "OpenVINO is not installed" in said
+    assert "ONNX Runtime has no bf16 for CPUs" in said
+
+
 def test_json_is_all_that_goes_to_standard_output(run_cli: Run, model: Path, out: Path) -> None:
     code, printed, _ = run_cli("build", model, "-o", out, "--json")
     assert code == 0
@@ -224,6 +245,7 @@ def test_too_few_people_found(run_cli: Run, model: Path, out: Path, photos: Path
         (["--target", "abacus"], "invalid choice"),
         (["--precision", "fp8"], "invalid choice"),
         (["--precision", "fp16"], "the target 'cpu' does not run fp16"),
+        (["--precision", "bf16", "--runtime", "onnxruntime"], "no bf16 for CPUs"),
         (["--lowering", "plugin"], "takes no plugins"),
         (["--max-ap-drop", "0.1"], "nothing to be measured on"),
         (["--max-ap-drop", "-1"], "expected a number from 0 to 1"),
@@ -299,6 +321,15 @@ def test_graph_of_another_precision(run_cli: Run, tmp_path: Path, out: Path) -> 
     code, _, said = run_cli("build", path, "-o", out)
     assert code == 1
     assert "is fp16 already" in said
+
+
+@pytest.mark.parametrize("name", ["two\nlines.engine", "bell\a.engine", "\udcff.engine"])
+def test_name_that_cannot_be_printed(run_cli: Run, model: Path, out: Path, name: str) -> None:
+    """The manifest records names, and refuses what could play with the terminal of whoever reads them."""
+    code, _, said = run_cli("build", model, "-o", out.with_name(name))
+    assert code == 2
+    assert "cannot be printed" in said
+    assert left_in(out.parent) == []
 
 
 def test_out_exists(run_cli: Run, model: Path, out: Path) -> None:

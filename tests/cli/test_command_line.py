@@ -100,7 +100,10 @@ def test_interrupt(run_cli: Run, failing_verb: Any) -> None:
 
 
 def test_reader_that_goes_away() -> None:
-    script = "import sys; from simple_trt.cli import main, doctor\ndoctor.examine = lambda: [doctor.Finding('x' * 9999, 'y')] * 99"
+    script = (
+        "import sys; from simple_trt.cli import main, doctor\n"
+        "doctor.examine = lambda: [doctor.Finding('x' * 9999, 'y')] * 99"
+    )
     words = [sys.executable, "-c", f"{script}\nsys.exit(main(['doctor']))"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None

@@ -43,7 +43,8 @@ def recipe(tmp_path: Path) -> Callable[[str], Path]:
 def test_recipe_fills_what_is_not_given(recipe: Callable[[str], Path]) -> None:
     args = parsed("--precision", "fp32")
     path = recipe(
-        'model = "edge-512"\nprecision = "int8"\nsize = "384x640"\nbatch = 2\nmax-ap-drop = 0.01\ncompute-capability = [8.6, "8.9"]'
+        'model = "edge-512"\nprecision = "int8"\nsize = "384x640"\nbatch = 2\n'
+        'max-ap-drop = 0.01\ncompute-capability = [8.6, "8.9"]'
     )
     apply_recipe(path, args, build.RECIPE_FLAGS)
     assert (args.model, args.precision, args.size, args.batch) == ("edge-512", "fp32", (384, 640), 2)
