@@ -140,6 +140,25 @@ def test_at_most_top_m_boxes_are_returned() -> None:
     assert boxes.shape == (1, 4)
 
 
+def test_only_the_best_128_pairs_are_candidates() -> None:
+    n = 16  # corners in the 4 x 4 cells of opposite corners of the map, centers in its middle: 256 pairs
+    corners = (torch.arange(4)[:, None] * SIDE + torch.arange(4)).flatten()
+    indices = torch.stack((corners, corners + 28 * SIDE + 28, torch.full((n,), 16 * SIDE + 16)))[None].int()
+    scores = torch.linspace(3, 1, n).expand(1, 3, n).contiguous()
+    arguments = scores, indices, torch.zeros(1, 6, SIDE, SIDE), STRIDE, 1e9, 0.0
+    assert reference.group_boxes(*arguments, 200)[3].item() == 128
+    worst = reference.group_boxes(*arguments, 200)[1][0, 127]
+    probabilities = torch.sigmoid(scores[0, 0])
+    all_scores = ((probabilities[:, None] + probabilities) + probabilities[0]) / 3
+    assert worst.item() == pytest.approx(all_scores.flatten().sort(descending=True).values[127].item(), abs=1e-6)
+
+
+def test_a_box_of_infinite_area_is_no_box() -> None:
+    offsets = torch.zeros(1, 6, SIDE, SIDE)
+    offsets[0, 2:4, 17, 9], offsets[0, 4:6, 9, 5] = 1e30, 5e29
+    assert group([(0.9, 1, 1)], [(0.8, 9, 17)], [(0.7, 5, 9)], offsets)[3] == 0
+
+
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])
 @pytest.mark.parametrize("channel", range(6))
 def test_a_point_whose_offset_is_not_finite_does_not_count(bad: float, channel: int) -> None:

@@ -28,7 +28,7 @@ def find_peaks(maps: Tensor, threshold: float, top_n: int) -> tuple[Tensor, Tens
     """
     values = maps.float()
     values = torch.where(values.isnan(), _LOWEST, values)
-    passes = (values >= torch.tensor(threshold, dtype=torch.float32, device=maps.device)) & (values > _LOWEST)
+    passes = values >= torch.tensor(threshold, dtype=torch.float32, device=maps.device)
     peaks = torch.where(_is_first_maximum(values) & passes, values, _LOWEST).flatten(2)
     peaks = functional.pad(peaks, (0, max(0, top_n - peaks.shape[2])), value=_LOWEST)
     scores, indices = peaks.sort(dim=2, descending=True, stable=True)
