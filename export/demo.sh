@@ -3,19 +3,21 @@
 #   DEMO  folder for what it makes    PHOTO  photo or folder to run on    DATA  annotated development photos, if there are any
 set -eu
 DEMO=${DEMO:-demo} PHOTO=${PHOTO:-} DATA=${DATA:-}
-photos=$PHOTO
-mkdir -p "$DEMO"
+photos=$DEMO/photos
+rm -rf "$photos" && mkdir -p "$photos"
 
-if [ -z "$photos" ]; then
+if [ -d "$PHOTO" ]; then
+    photos=$PHOTO
+elif [ -n "$PHOTO" ]; then
+    cp "$PHOTO" "$photos"
+else
     # The product holds no photos. matplotlib ships a portrait in the public domain (Grace Hopper, US Navy).
-    photos=$DEMO/photos
-    rm -rf "$photos" && mkdir "$photos"
     cp "$(python -c "import matplotlib.cbook as c; print(c.get_sample_data('grace_hopper.jpg', asfileobj=False))")" "$photos"
     for id in 000000002006 000000016228 000000050811; do
         if [ -f "$DATA/coco/val/$id.jpg" ]; then cp "$DATA/coco/val/$id.jpg" "$photos"; fi
     done
 fi
 
-simple-trt build edge-512 --target cpu --precision fp32 --force -o "$DEMO/edge-512.onnx"
+simple-trt build edge-512 --target cpu --precision fp32 --images "$photos" --force -o "$DEMO/edge-512.onnx"
 simple-trt run "$DEMO/edge-512.onnx" "$photos" --json "$DEMO/people.json" --save "$DEMO/pictures" --time
 echo "pictures: $DEMO/pictures    people: $DEMO/people.json"

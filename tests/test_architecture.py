@@ -35,7 +35,7 @@ ROOMS: dict[str, tuple[str, str]] = {
     "engines": ("zoo pictures", "numpy onnx openvino onnxruntime tensorrt tensorrt_rtx cupy cuda pycuda torch"),
     "runtime": ("engines pictures drawing _core", "numpy cv2"),
     "zoo": ("", ""),
-    "cli": ("data models train evaluate export engines runtime zoo pictures drawing ops _core", "numpy onnx tqdm tomli"),
+    "cli": ("data models train evaluate export engines runtime zoo pictures ops _core", "numpy onnx tqdm tomli"),
     "__init__": ("engines runtime", "numpy"),
     "__main__": ("cli", ""),
 }
