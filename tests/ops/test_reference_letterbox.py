@@ -27,6 +27,7 @@ def photo(rows: list[list[int]]) -> torch.Tensor:
         ((1, 1000), (64, 64), (1, 64)),  # 0.064 is still one row
         ((5, 4), (2, 2), (2, 2)),  # 1.6
         ((4, 1), (2, 2), (2, 1)),  # 0.5 rounds up
+        ((5, 10), (8, 5), (3, 5)),  # and so does 2.5
     ],
 )
 def test_content_keeps_its_aspect(
@@ -75,6 +76,14 @@ def test_equals_antialiased_interpolate(photo_size: tuple[int, int], out_size: t
     assert_same(result[:, : content[0], : content[1]].contiguous(), expected / 255, tolerance=1e-5)
     assert not result[:, content[0] :].any()
     assert not result[:, :, content[1] :].any()
+
+
+def test_equals_interpolate_where_centres_round_visibly() -> None:
+    image = torch.randint(0, 256, (2, 6000, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    values = image.permute(2, 0, 1)[None].float()
+    expected = functional.interpolate(values, size=(2, 7000), mode="bilinear", align_corners=False, antialias=True)[0]
+    result = reference.letterbox(image, 3, 7000, *PLAIN)
+    assert_same(result[:, :2].contiguous(), expected / 255, tolerance=1e-5)
 
 
 def test_a_photo_of_one_column_keeps_its_rows() -> None:
