@@ -60,7 +60,7 @@ def test_the_heatmap_decides_within_one_cell_of_the_crop() -> None:
 
 
 def test_a_coarse_crop_cell_points_at_the_map_cell_under_its_centre() -> None:
-    # One crop cell over the whole map has its centre at the corner of cell (2, 2): the window reaches (3, 3), not (0, 0).
+    # One crop cell over the map has its centre at the corner of cell (2, 2): the window reaches (3, 3), not (0, 0).
     assert read(bump(3, 3), gated=[[0.5]]) == pytest.approx([14, 14, 0.8])
     assert read(bump(0, 0), gated=[[0.5]])[2] == 0.0
 
