@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from simple_trt.ops import reference
-from tests.kernels.emulator import Call
+from tests.kernels.emulator import Call, Outcome
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 _UNWRITTEN = 77  # what outputs hold before a kernel writes them
@@ -85,6 +85,19 @@ class DeviceCall:
         return self.function, self.arguments
 
 
+def run_both_sanitized(
+    run_sanitized: Callable[[Sequence[Call]], Outcome], name: str, cases: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[tuple[Any, ...], tuple[Tensor, ...]]]:
+    """Every case with the results of the emulated CUDA kernel, then with those of the CPU kernel, under sanitizers."""
+    on_device = [DeviceCall.of(name, case) for case in cases]
+    on_host = [(name, tuple(map(to_array, case))) for case in cases]
+    finished = run_sanitized([call.as_call() for call in on_device] + on_host).results
+    for case, call, (written, _) in zip(cases, on_device, finished, strict=False):
+        yield case, call.results(written)
+    for case, (_, result) in zip(cases, finished[len(cases) :], strict=True):
+        yield case, tuple(map(to_tensor, _as_tuple(result)))
+
+
 def _peaks(maps: Tensor, threshold: float, top_n: int) -> tuple[tuple[np.ndarray, ...], tuple[Any, ...]]:
     shape = (*maps.shape[:2], top_n)
     return (_blank(shape, np.float32), _blank(shape, np.int32)), (threshold,)
@@ -111,7 +124,12 @@ def _keypoints(
     return (_blank((*gated.shape[:3], 3), np.float32),), (stride, padding, present)
 
 
-_OUTPUTS = {"find_peaks": _peaks, "group_boxes": _boxes, "crop_heatmaps": _crops, "read_keypoints": _keypoints}
+_OUTPUTS: dict[str, Callable[..., tuple[tuple[np.ndarray, ...], tuple[Any, ...]]]] = {
+    "find_peaks": _peaks,
+    "group_boxes": _boxes,
+    "crop_heatmaps": _crops,
+    "read_keypoints": _keypoints,
+}
 
 
 def _blank(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from tests.kernels.decode import (
     DTYPES,
-    DeviceCall,
     Run,
     assert_same,
     cpu_kernel,
     emulated_kernel,
     fill,
     random_boxes,
+    run_both_sanitized,
     torch_op,
     twin,
 )
@@ -96,16 +96,8 @@ def test_nothing_is_touched_out_of_bounds(run_sanitized) -> None:
     for dtype, samples, (height, width) in [(0, 1, (1, 1)), (1, 2, (3, 20)), (2, 2, (20, 3)), (0, 2, (0, 5))]:
         maps = fill((2, 2, height, width), None, samples).to(DTYPES[dtype])
         cases.append((maps, random_boxes(2, 9, 80.0, dtype), 4, 20, 15, 1.25, samples))
-    calls = [DeviceCall.of("crop_heatmaps", case) for case in cases]
-    outcome = run_sanitized(
-        [call.as_call() for call in calls] + [("crop_heatmaps", call_on_host(case)) for case in cases]
-    )
-    for case, call, (written, _) in zip(cases, calls, outcome.results, strict=False):
-        assert_same(call.results(written), twin("crop_heatmaps", *case), TOLERANCES[case[0].dtype])
-
-
-def call_on_host(case: tuple[Any, ...]) -> tuple[Any, ...]:
-    return DeviceCall.of("crop_heatmaps", case).arguments[:2] + case[2:]
+    for case, results in run_both_sanitized(run_sanitized, "crop_heatmaps", cases):
+        assert_same(results, twin("crop_heatmaps", *case), TOLERANCES[case[0].dtype])
 
 
 def test_wrong_arguments_are_named(core: ModuleType) -> None:
@@ -120,3 +112,11 @@ def test_wrong_arguments_are_named(core: ModuleType) -> None:
     for crop_h, crop_w in [(0, 6), (257, 6), (8, 0), (8, 257)]:
         with pytest.raises(ValueError, match="crop_heatmaps: expected sizes within the op's limits"):
             core.crop_heatmaps(maps, boxes, 4, crop_h, crop_w, 1.25, 2)
+
+
+def test_wrong_outputs_are_named(emulated: ModuleType) -> None:
+    maps, boxes = np.zeros((1, 2, 8, 8), np.float32), np.zeros((1, 3, 4), np.float32)
+    with pytest.raises(ValueError, match="crops: expected float32, got float16"):
+        emulated.crop_heatmaps_cuda(maps, boxes, np.zeros((1, 3, 2, 8, 6), np.float16), 4, 1.25, 2)
+    with pytest.raises(ValueError, match="crops: expected a C-contiguous array"):
+        emulated.crop_heatmaps_cuda(maps, boxes, np.zeros((1, 3, 2, 6, 8), np.float32).swapaxes(3, 4), 4, 1.25, 2)

@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.kernels.decode import DTYPES, DeviceCall, assert_same, cpu_kernel, emulated_kernel, fill, torch_op, twin
+from tests.kernels.decode import (
+    DTYPES,
+    assert_same,
+    cpu_kernel,
+    emulated_kernel,
+    fill,
+    run_both_sanitized,
+    torch_op,
+    twin,
+)
 
 INF, NAN = math.inf, math.nan
 PALETTES = (None, (-1.0, -0.0, 0.0, 0.5, 1.0), (0.25,), (NAN, -INF, INF, -2.0, 0.0, 3.0), (NAN,), (-INF,))
@@ -97,10 +106,8 @@ def test_nothing_is_found_out_of_bounds(run_sanitized) -> None:
     shapes = [(1, 3, 1, 1), (2, 1, 7, 9), (1, 1, 33, 40)]
     cases = [(fill(shape, palette, 5), -INF, 32) for palette in PALETTES for shape in shapes]
     cases += [(fill((1, 1, 150, 121), None, 7).half(), -1.0, 64), (torch.zeros(1, 2, 0, 3), 0.0, 4)]
-    calls = [DeviceCall.of("find_peaks", case) for case in cases]
-    outcome = run_sanitized([call.as_call() for call in calls])
-    for case, call, (written, _) in zip(cases, calls, outcome.results, strict=True):
-        assert_same(call.results(written), twin("find_peaks", *case))
+    for case, results in run_both_sanitized(run_sanitized, "find_peaks", cases):
+        assert_same(results, twin("find_peaks", *case))
 
 
 def test_a_map_read_by_eye(core: ModuleType) -> None:

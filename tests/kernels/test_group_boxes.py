@@ -13,7 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.kernels.decode import DTYPES, DeviceCall, Run, assert_same, cpu_kernel, emulated_kernel, fill, torch_op, twin
+from tests.kernels.decode import (
+    DTYPES,
+    Run,
+    assert_same,
+    cpu_kernel,
+    emulated_kernel,
+    fill,
+    run_both_sanitized,
+    torch_op,
+    twin,
+)
 
 INF, NAN = math.inf, math.nan
 TOLERANCE = 1e-6  # of boxes and scores; ranks, order and number are exact
@@ -107,10 +117,8 @@ def test_nothing_is_touched_out_of_bounds(run_sanitized) -> None:
     for height, width, top_n in [(1, 1, 1), (5, 3, 7), (9, 40, 32)]:
         scores, offsets = fill((2, 3, top_n), LOGITS[-1], top_n), fill((2, 6, height, width), OFFSETS[-1], top_n)
         cases.append((scores, peaks(2, top_n, height, width, 3), offsets.half(), 4, 400.0, 0.5, 3))
-    calls = [DeviceCall.of("group_boxes", case) for case in cases]
-    outcome = run_sanitized([call.as_call() for call in calls])
-    for case, call, (written, _) in zip(cases, calls, outcome.results, strict=True):
-        assert_same(call.results(written), twin("group_boxes", *case), TOLERANCE)
+    for case, results in run_both_sanitized(run_sanitized, "group_boxes", cases):
+        assert_same(results, twin("group_boxes", *case), TOLERANCE)
 
 
 def test_wrong_arguments_are_named(core: ModuleType) -> None:
@@ -128,3 +136,13 @@ def test_wrong_arguments_are_named(core: ModuleType) -> None:
     too_many = np.zeros((1, 3, 65), np.float32)
     with pytest.raises(ValueError, match="group_boxes: expected arguments within the op's limits"):
         core.group_boxes(too_many, too_many.astype(np.int32), offsets, 4, 22500.0, 0.5, 32)
+
+
+def test_wrong_outputs_are_named(emulated: ModuleType) -> None:
+    peaks_in = np.zeros((1, 3, 8), np.float32), np.zeros((1, 3, 8), np.int32), np.zeros((1, 6, 4, 4), np.float32)
+    boxes, box_scores = np.zeros((1, 5, 4), np.float32), np.zeros((1, 5), np.float32)
+    points, num = np.zeros((1, 5, 3), np.int32), np.zeros(1, np.int32)
+    with pytest.raises(ValueError, match=r"points: expected shape \[1, 5, 3\], got \[1, 4, 3\]"):
+        emulated.group_boxes_cuda(*peaks_in, boxes, box_scores, points[:, :4], num, 4, 22500.0, 0.5)
+    with pytest.raises(ValueError, match=r"num: expected shape \[1\], got \[2\]"):
+        emulated.group_boxes_cuda(*peaks_in, boxes, box_scores, points, np.zeros(2, np.int32), 4, 22500.0, 0.5)

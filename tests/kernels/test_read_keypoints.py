@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from tests.kernels.decode import (
     DTYPES,
-    DeviceCall,
     Run,
     assert_same,
     cpu_kernel,
     emulated_kernel,
     fill,
     random_boxes,
+    run_both_sanitized,
     torch_op,
     twin,
 )
@@ -115,10 +115,8 @@ def test_nothing_is_touched_out_of_bounds(run_sanitized) -> None:
             maps = fill((2, 3, height, width), palette, seed).to(DTYPES[seed])
             gated = fill((2, 5, 3, crop_h, crop_w), GATED[0], seed).to(DTYPES[seed])
             cases.append((maps, gated, random_boxes(2, 5, 40.0, seed), torch.rand(3, 2), 4, 1.25, 0.05))
-    calls = [DeviceCall.of("read_keypoints", case) for case in cases]
-    outcome = run_sanitized([call.as_call() for call in calls])
-    for case, call, (written, _) in zip(cases, calls, outcome.results, strict=True):
-        assert_same(call.results(written), twin("read_keypoints", *case))
+    for case, results in run_both_sanitized(run_sanitized, "read_keypoints", cases):
+        assert_same(results, twin("read_keypoints", *case))
 
 
 def test_wrong_arguments_are_named(core: ModuleType) -> None:
@@ -134,3 +132,11 @@ def test_wrong_arguments_are_named(core: ModuleType) -> None:
             core.read_keypoints(heatmaps, gated, boxes, prior, stride, padding, 0.05)
     with pytest.raises(ValueError, match="read_keypoints: expected sizes within the op's limits"):
         core.read_keypoints(heatmaps[:, :, :0], gated, boxes, prior, 4, 1.25, 0.05)
+
+
+def test_wrong_outputs_are_named(emulated: ModuleType) -> None:
+    case = one_person([[0.0, 1.0], [0.0, 0.0]])
+    keypoints = np.zeros((1, 1, 1, 3), np.float32)
+    keypoints.flags.writeable = False
+    with pytest.raises(ValueError, match="keypoints: expected a writable array, got a read-only one"):
+        emulated.read_keypoints_cuda(*case, keypoints, 4, 1.25, 0.05)
