@@ -85,12 +85,16 @@ class DeviceCall:
         return self.function, self.arguments
 
 
+#: An op and its arguments.
+Case = tuple[str, tuple[Any, ...]]
+
+
 def run_both_sanitized(
-    run_sanitized: Callable[[Sequence[Call]], Outcome], name: str, cases: Sequence[tuple[Any, ...]]
-) -> Iterator[tuple[tuple[Any, ...], tuple[Tensor, ...]]]:
+    run_sanitized: Callable[[Sequence[Call]], Outcome], cases: Sequence[Case]
+) -> Iterator[tuple[Case, tuple[Tensor, ...]]]:
     """Every case with the results of the emulated CUDA kernel, then with those of the CPU kernel, under sanitizers."""
-    on_device = [DeviceCall.of(name, case) for case in cases]
-    on_host = [(name, tuple(map(to_array, case))) for case in cases]
+    on_device = [DeviceCall.of(*case) for case in cases]
+    on_host = [(name, tuple(map(to_array, arguments))) for name, arguments in cases]
     finished = run_sanitized([call.as_call() for call in on_device] + on_host).results
     for case, call, (written, _) in zip(cases, on_device, finished, strict=False):
         yield case, call.results(written)

@@ -96,7 +96,7 @@ def test_nothing_is_touched_out_of_bounds(run_sanitized) -> None:
     for dtype, samples, (height, width) in [(0, 1, (1, 1)), (1, 2, (3, 20)), (2, 2, (20, 3)), (0, 2, (0, 5))]:
         maps = fill((2, 2, height, width), None, samples).to(DTYPES[dtype])
         cases.append((maps, random_boxes(2, 9, 80.0, dtype), 4, 20, 15, 1.25, samples))
-    for case, results in run_both_sanitized(run_sanitized, "crop_heatmaps", cases):
+    for (_, case), results in run_both_sanitized(run_sanitized, [("crop_heatmaps", case) for case in cases]):
         assert_same(results, twin("crop_heatmaps", *case), TOLERANCES[case[0].dtype])
 
 

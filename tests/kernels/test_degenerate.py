@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.kernels.decode import Run, assert_same, cpu_kernel, emulated_kernel, torch_op, twin
+from tests.kernels.decode import Case, Run, assert_same, cpu_kernel, emulated_kernel, run_both_sanitized, torch_op, twin
 
 INF, NAN = math.inf, math.nan
 TOP_LEFT, BOTTOM_RIGHT, CENTER = range(3)
 SIZE, STRIDE, CLASSES = 32, 4, 2
 BACKGROUND = -10.0
 THRESHOLD = math.log(0.1 / 0.9)
+TOLERANCES = {"find_peaks": 0.0, "group_boxes": 1e-6, "crop_heatmaps": 1e-5, "read_keypoints": 0.0}
 
 #: Peaks of one point map: (x, y, logit) in cells.
 Peaks = Sequence[tuple[int, int, float]]
@@ -65,17 +67,17 @@ def decode(runs: list[Run], maps: Tensor, offsets: Tensor, sigma: float = 0.5, t
 
 
 def decode_once(run: Run, maps: Tensor, offsets: Tensor, sigma: float, threshold: float) -> Decoded:
-    def same_as_twin(name: str, *arguments: object, tolerance: float = 0.0) -> tuple[Tensor, ...]:
+    def same_as_twin(name: str, *arguments: object) -> tuple[Tensor, ...]:
         expected = twin(name, *arguments)
-        assert_same(run(name, *arguments), expected, tolerance)
+        assert_same(run(name, *arguments), expected, TOLERANCES[name])
         return expected
 
     pose = torch.rand((1, CLASSES, SIZE, SIZE), generator=torch.Generator().manual_seed(5))
     prior = torch.tensor([[0.5, 0.1], [0.25, 0.75]])
     scores, cells = same_as_twin("find_peaks", maps, threshold, 32)
     group = (scores, cells, offsets, STRIDE, 22500.0, sigma, 32)
-    boxes, box_scores, points, num = same_as_twin("group_boxes", *group, tolerance=1e-6)
-    (crops,) = same_as_twin("crop_heatmaps", pose, boxes, STRIDE, 8, 6, 1.25, 2, tolerance=1e-5)
+    boxes, box_scores, points, num = same_as_twin("group_boxes", *group)
+    (crops,) = same_as_twin("crop_heatmaps", pose, boxes, STRIDE, 8, 6, 1.25, 2)
     (keypoints,) = same_as_twin("read_keypoints", pose, crops, boxes, prior, STRIDE, 1.25, 0.05)
     unused = slice(int(num), None)
     assert not any(part[0, unused].any() for part in (boxes, box_scores, points, crops, keypoints))
@@ -221,3 +223,27 @@ def test_maps_smaller_than_the_list(runs: list[Run]) -> None:
         assert_same(peaks, twin("find_peaks", maps, THRESHOLD, 32))
         boxes, *_, num = run("group_boxes", *peaks, offsets, STRIDE, 22500.0, 0.5, 32)
         assert num.tolist() == [1] and boxes[0, 0].tolist() == [0.0, 0.0, 4.0, 4.0]
+
+
+def pictures() -> list[Callable[..., None]]:
+    """The tests above, which all take an implementation."""
+    tests = [value for name, value in globals().items() if name.startswith("test_")]
+    return [test for test in tests if "runs" in inspect.signature(test).parameters]
+
+
+def test_all_of_these_under_sanitizers(run_sanitized) -> None:
+    cases: list[Case] = []
+
+    def remember(name: str, *arguments: object) -> tuple[Tensor, ...]:
+        cases.append((name, arguments))
+        return twin(name, *arguments)
+
+    for picture in pictures():
+        if "dtype" in inspect.signature(picture).parameters:
+            picture([remember], torch.float16)
+            picture([remember], torch.bfloat16)
+        else:
+            picture([remember])
+    assert len(cases) > 4 * 12
+    for (name, arguments), results in run_both_sanitized(run_sanitized, cases):
+        assert_same(results, twin(name, *arguments), TOLERANCES[name])
