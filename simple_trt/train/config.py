@@ -27,7 +27,8 @@ class TrainConfig:
     (1-based) after which lr is divided by 10, or empty for a cosine to zero. warmup: steps of linear warm-up. clip:
     largest gradient norm (0: none). ema: decay of the averaged weights that are saved (0: off). amp: "off" or "bf16"
     autocast. save_every: steps between saved states. init: path of foreign backbone weights or of one of our
-    checkpoints to start from ("": random). seed: of everything random.
+    checkpoints to start from ("": random). seed: of everything random. freeze: modules
+    that keep their weights and statistics (such as "backbone.stem"). pose_background: see pose_loss.
     """
 
     preset: str = "deploy-w18"
@@ -41,6 +42,8 @@ class TrainConfig:
     clip: float = 0.0
     ema: float = 0.0
     amp: str = "off"
+    freeze: tuple[str, ...] = ()
+    pose_background: float = 1.0
     save_every: int = 500
     workers: int = 2
     init: str = ""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from simple_trt.data.dataset import PoseDataset
-from simple_trt.errors import SimpleTrtError
+from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.train.average import AveragedModel
 from simple_trt.train.config import TrainConfig
 from simple_trt.train.losses import stage1_losses
@@ -39,8 +39,15 @@ class Trainer:
             )
         self.config, self.dataset, self.out, self.device = config, dataset, out, device
         self.model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.frozen = [module for name, module in model.named_modules() if name in config.freeze]
+        for module in self.frozen:
+            module.requires_grad_(False)
+        if len(self.frozen) < len(config.freeze):
+            raise UsageError(f"freeze names {config.freeze}, not all of which the network has", "Correct the setting.")
         self.average = AveragedModel(self.model, config.ema)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        self.optimizer = torch.optim.AdamW(
+            (p for p in self.model.parameters() if p.requires_grad), lr=config.lr, weight_decay=config.weight_decay
+        )
         self.steps_per_epoch = len(dataset) // config.batch
         self.step = 0
         out.mkdir(parents=True, exist_ok=True)
@@ -87,13 +94,15 @@ class Trainer:
         finite.
         """
         self.model.train()
+        for module in self.frozen:
+            module.eval()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.config.amp == "bf16"):
             maps = self.model(image)
-        losses = stage1_losses(maps, batch)
+        losses = stage1_losses(maps, batch, self.config.pose_background)
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
             raise SimpleTrtError(

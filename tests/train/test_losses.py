@@ -45,6 +45,11 @@ def test_pose_loss_sums_cells_and_averages_classes():
     assert pose_loss(pose, torch.zeros_like(pose), torch.zeros(2, 1, 3, 3)).item() == 0
 
 
+def test_pose_loss_weighs_the_background():
+    pose, target = torch.ones(1, 1, 2, 2), torch.tensor([[[[0.5, 0.0], [0.0, 0.0]]]])
+    assert pose_loss(pose, target, torch.ones(1, 1, 2, 2), 0.2).item() == pytest.approx(0.25 + 0.2 * 3)
+
+
 def test_no_person_in_the_batch_gives_finite_losses_and_gradients():
     maps = Maps(*(torch.zeros(1, n, 4, 4, requires_grad=True) for n in (3, 6, 17)))
     zeros = {"points": 3, "offsets": 6, "offset_mask": 3, "pose": 17}

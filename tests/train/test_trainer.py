@@ -93,6 +93,17 @@ def test_learning_rate_warms_up_then_steps_or_follows_a_cosine(samples, tmp_path
     assert cosine.learning_rate() == pytest.approx(0.005)
 
 
+def test_frozen_modules_keep_weights_and_statistics(samples, tmp_path):
+    run = trainer(samples, tmp_path, CONFIG.replace(freeze=("trunk.0", "trunk.1")))
+    before = {k: v.clone() for k, v in run.model.state_dict().items()}
+    run.train_step(next(run._batches()))
+    after = run.model.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before if not k.startswith("trunk.3"))
+    assert not torch.equal(before["trunk.3.weight"], after["trunk.3.weight"])
+    with pytest.raises(UsageError, match="not all of which"):
+        trainer(samples, tmp_path, CONFIG.replace(freeze=("nothing",)))
+
+
 def test_too_few_pictures(samples, tmp_path):
     with pytest.raises(SimpleTrtError, match="6 pictures do not fill a batch of 8"):
         trainer(samples, tmp_path, CONFIG.replace(batch=8))
@@ -119,6 +130,6 @@ def test_config_file(tmp_path):
         load_config(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("name", ["edge-crops", "edge-photos"])
+@pytest.mark.parametrize("name", ["edge-crops", "edge-photos", "edge-refine"])
 def test_bundled_configurations_load(name):
     assert load_config(name).preset == "edge"
