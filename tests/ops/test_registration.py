@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from simple_trt import ops
+from simple_trt.ops import registration
 from simple_trt.ops.registration import BACKENDS, is_available
 from simple_trt.ops.schemas import SCHEMAS
 from tests.ops.cases import assert_same, example
@@ -108,7 +109,9 @@ def test_each_backend_serves_the_ops_when_asked(backend: str) -> None:
         pytest.skip(f"{backend} is not built")
     if backend == ops.backend():
         return  # served all tests of this run
-    tests = ["tests/ops/test_matches_twin.py", "tests/ops/test_errors.py", "tests/ops/test_gradients.py"]
+    matches = "tests/ops/test_matches_twin.py"
+    against_twin = f"{matches}::test_ordinary_arguments" if backend == "reference" else matches
+    tests = [against_twin, "tests/ops/test_errors.py", "tests/ops/test_gradients.py"]
     code = f"import pytest, sys; sys.exit(pytest.main(['-q', '-m', 'not gpu', '-p', 'no:cacheprovider', *{tests}]))"
     result = run_python(f"from simple_trt import ops; assert ops.backend() == {backend!r}; {code}", backend)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
@@ -118,3 +121,22 @@ def test_an_unknown_backend_is_refused() -> None:
     result = run_python("import simple_trt.ops", "fastest")
     assert result.returncode == 1
     assert "SIMPLE_TRT_OPS: expected compiled, core, reference or nothing, got 'fastest'" in result.stderr
+
+
+def test_a_backend_that_is_not_built_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SIMPLE_TRT_OPS", "compiled")
+    monkeypatch.setattr(registration, "_LIBRARY", tmp_path / "libsimple_trt_torch.so")
+    with pytest.raises(RuntimeError, match="SIMPLE_TRT_OPS=compiled: it is not built here; build it or unset"):
+        registration.register()
+
+
+def test_a_library_that_does_not_load_gives_way_to_the_next_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> torch.library.Library:
+        raise OSError("undefined symbol")
+
+    library = torch.library.Library("simple_trt", "FRAGMENT")
+    monkeypatch.setattr(registration, "_STARTS", {"compiled": broken, "reference": lambda: library})
+    with pytest.warns(UserWarning, match=r"the compiled ops of simple-trt do not load \(undefined symbol\)"):
+        assert registration._start(("compiled", "reference")) == ("reference", library)
+    with pytest.raises(OSError, match="undefined symbol"):
+        registration._start(("compiled",))
