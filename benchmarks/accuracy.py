@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--limit", type=int, help="only the first so many photos")
     args = p.parse_args(argv)
     args.work.mkdir(parents=True, exist_ok=True)
-    load, data = Load(), data_folder()
+    load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     subject = find_subject(args.model, args.work, args.seed)
     measured: dict[str, Measured] = {}
     for name, opened in _contenders(subject, data, args).items():
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_result(
         args.out,
         "accuracy",
-        conditions(args.seed, args.threads) | load.to_json(),
+        about | load.to_json(),
         settings={"size": SIZE, "photos": args.limit or 300, "halves": HALVES},
         model=subject.to_json(),
         rows=[_row(name, found, measured[REFERENCE]) for name, found in measured.items()],

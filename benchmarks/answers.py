@@ -35,6 +35,8 @@ def people_of(outputs: Arrays, size: int) -> People:
 def compare_answers(outputs: Mapping[str, Arrays], reference: str, size: int) -> dict[str, dict[str, Any]]:
     """How far each contender's people are from the reference's: counts, pixels, scores, by name.
 
+    `num` and `rows_px` are about all rows that the decode fills, the rest about people with a score of at least 0.1.
+
     Raises:
         SimpleTrtError: a contender's numbers are not finite, or its outputs are not those of the reference in shape.
     """
@@ -48,8 +50,18 @@ def compare_answers(outputs: Mapping[str, Arrays], reference: str, size: int) ->
             people = people_of(arrays, size)
         except SimpleTrtError as error:
             raise SimpleTrtError(f"'{contender}' answers {error.cause}", error.cure) from error
-        answers[contender] = {"num": len(people)} | compare_people([(expected, people)]).to_json()
+        rows = _row_distance(arrays, outputs[reference])
+        answers[contender] = {"num": len(people), "rows_px": rows} | compare_people([(expected, people)]).to_json()
     return answers
+
+
+def _row_distance(outputs: Arrays, reference: Arrays) -> float | None:
+    """Largest difference of any box coordinate, row by row, pixels; None when another number of rows is used."""
+    count = int(reference["num"][0])
+    if int(outputs["num"][0]) != count:
+        return None
+    gaps = np.abs(outputs["boxes"][0, :count] - reference["boxes"][0, :count])
+    return round(float(gaps.max()), 5) if count else 0.0
 
 
 def require_equal(answers: Mapping[str, Mapping[str, Any]], names: list[str]) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -80,8 +80,10 @@ def _send(replies: TextIO, reply: dict[str, Any]) -> None:
 
 
 def _peak_mb() -> float:
-    """The most memory this process has held, MB (10^6 bytes)."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1)
+    """The most memory this process has held, MB (10^6 bytes). getrusage would count its parent's from before exec."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    peak = next(line for line in lines if line.startswith("VmHWM"))
+    return round(int(peak.split()[1]) * 1024 / 1e6, 1)
 
 
 if __name__ == "__main__":

@@ -33,13 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = p.parse_args(argv)
     if ops.backend() != "compiled":
         raise SimpleTrtError(f"torch's ops are served by '{ops.backend()}', not by the kernels", "run: make build")
-    load = Load()
+    load, about = Load(), conditions(args.seed, args.threads)
     cases = [case for name, case in CASES.items() if args.cases in name]
     rows = [_measure(case, plan_of(args), args.threads) for case in cases]
     write_result(
         args.out,
         "kernels",
-        conditions(args.seed, args.threads) | load.to_json(),
+        about | load.to_json(),
         settings=asdict(plan_of(args)),
         rows=rows,
     )

@@ -54,14 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--precisions", default="fp32,bf16,int8", help="of our engines; fp32 must be among them")
     args = p.parse_args(argv)
     args.work.mkdir(parents=True, exist_ok=True)
-    load, data = Load(), data_folder()
+    load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     subjects = [find_subject(name, args.work, args.seed) for name in args.models.split(",")]
     inputs = _inputs(data, args.work)
     models = [_measure(subject, inputs, args, data) for subject in subjects]
     write_result(
         args.out,
         "latency",
-        conditions(args.seed, args.threads) | load.to_json(),
+        about | load.to_json(),
         settings=asdict(plan_of(args)) | {"size": SIZE, "batch": 1, "photo": group_photo(data).name},
         models=models,
     )

@@ -44,14 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="int8")
     args = p.parse_args(argv)
     args.work.mkdir(parents=True, exist_ok=True)
-    load, data = Load(), data_folder()
+    load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     subject = find_subject(args.model, args.work, args.seed)
     engine = build_engine(subject, args.precision, args.work, data)
     parts = [_composed(engine, data, args), _planted(engine, args)]
     write_result(
         args.out,
         "people",
-        conditions(args.seed, args.threads) | load.to_json(),
+        about | load.to_json(),
         settings=asdict(plan_of(args)) | {"size": SIZE, "precision": args.precision, "score": SCORE},
         model=subject.to_json(),
         parts=parts,
@@ -67,8 +67,9 @@ def pictures_of(data: Path, engine: Path, counts: Sequence[int]) -> dict[int, ND
     """
     candidates = cutouts(data, CANDIDATES)
     with Session.open(engine) as session:
-        chosen = found_alone(candidates, max(counts), SIZE, session.predict, SCORE) or candidates
-    say(f"{len(chosen)} of {len(candidates)} people are found alone at the smallest size")
+        alone = found_alone(candidates, max(counts), SIZE, session.predict, SCORE)
+    say(f"{len(alone)} of {len(candidates)} people are found alone at the smallest size")
+    chosen = alone or candidates
     return {count: compose([chosen[i % len(chosen)] for i in range(count)], SIZE) for count in counts}
 
 

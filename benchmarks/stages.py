@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--photos", type=int, default=40, help="how many of the 300 photos, from the first on")
     args = p.parse_args(argv)
     args.work.mkdir(parents=True, exist_ok=True)
-    load, data = Load(), data_folder()
+    load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     subject = find_subject(args.model, args.work, args.seed)
     engine = build_engine(subject, args.precision, args.work, data)
     photos = _photo_folder(data, args.work, args.photos)
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_result(
         args.out,
         "stages",
-        conditions(args.seed, args.threads) | load.to_json(),
+        about | load.to_json(),
         settings=asdict(plan_of(args)) | {"photos": args.photos, "precision": args.precision, "threshold": THRESHOLD},
         model=subject.to_json(),
         stages=stages,

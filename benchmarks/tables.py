@@ -1,0 +1,178 @@
+"""Result files as Markdown. Every number in the documentation is written from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from benchmarks.gpu_tables import gpu_tables
+
+__all__ = ["RENDERERS", "conditions_line", "table"]
+
+Result = Mapping[str, Any]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table: the first column to the left, numbers to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+
+
+def conditions_line(result: Result) -> str:
+    """When, where and with what a result was measured."""
+    c = result["conditions"]
+    changed = " with local changes" if c["commit"]["changed"] else ""
+    cpu = c["cpu"]
+    machine = f"{cpu['model']} ({cpu['family']}), {cpu['cores']} cores, {cpu['memory_gib']} GiB"
+    versions = ", ".join(f"{name} {number}" for name, number in c["versions"].items())
+    parts = [
+        f"{c['date'][:16].replace('T', ' ')} UTC, commit {c['commit']['hash'][:10]}{changed}",
+        f"{machine} ({', '.join(cpu['features'])})",
+        f"{c['threads']} threads, seed {c['seed']}, Python {c['python']}, {versions}",
+    ]
+    if "load_before" in c:
+        parts.append(
+            f"load {c['load_before']} before, {c['load_after']} after, {c['stolen_share']:.2%} of the time stolen"
+        )
+    return f"*Measured {'; '.join(parts)}. Command: `{c['command']}`.*"
+
+
+def latency_tables(result: Result) -> str:
+    """For each model: contenders, network against decode, targets."""
+    return "\n\n".join(part for model in result["models"] for part in _latency_of(model))
+
+
+def _latency_of(model: Result) -> list[str]:
+    weights = "random weights" if model["weights"] == "random" else "trained weights"
+    rows = [
+        [
+            r["name"],
+            *_ms(r["ms"]),
+            _interval(r["torch_over_this"], 2),
+            f"{r['load_seconds']:.1f}",
+            f"{r['peak_mb']:.0f}",
+        ]
+        for r in model["rows"]
+    ]
+    splits = [
+        [
+            s["precision"],
+            f"{s['network_ms']['median']:.2f}",
+            f"{s['decode_ms']['median']:.2f}",
+            _interval(s["decode_without_grouping_ms"], 2),
+            f"{s['grouping_ms']['median']:.2f}",
+            _interval(s["decode_over_network"], 4),
+            _interval(s["whole_less_network_ms"], 2),
+        ]
+        for s in model["splits"]
+    ]
+    head = ["contender", "median ms", "quartiles ms", "torch eager / this", "load s", "peak MB"]
+    split_head = ["precision", "network ms", "decode ms", "decode without grouping", "grouping ms"]
+    split_head += ["decode / network", "whole less network ms"]
+    return [
+        f"#### {model['name']} ({weights})",
+        table(head, rows),
+        table(split_head, splits),
+        _targets(model["targets"]),
+    ]
+
+
+def kernel_tables(result: Result) -> str:
+    """Kernel, twin and torch's operators, case by case; where torch's own are faster, that is said."""
+    rows = []
+    for r in result["rows"]:
+        native = r.get("native")
+        rows.append(
+            [
+                r["case"],
+                f"{r['kernel']['ms']['median']:.3f}",
+                f"{r['twin']['ms']['median']:.3f}",
+                _interval(r["twin"]["over_kernel"], 1),
+                f"{native['ms']['median']:.3f}" if native else "-",
+                _with_loss(native["over_kernel"]) if native else "-",
+                f"{r['largest_difference']:.1e}" if r["largest_difference"] else "equal",
+            ]
+        )
+    head = ["case", "kernel ms", "twin ms", "twin / kernel", "torch's operators ms", "these / kernel", "kernel to twin"]
+    return table(head, rows)
+
+
+def people_tables(result: Result) -> str:
+    """A line a number of people; the spread of the medians beside what noise alone would give."""
+    about = f"{result['model']['name']}, {result['settings']['precision']}"
+    parts = []
+    for part in result["parts"]:
+        rows = [[r["people"], r["found"], r["rows"], *_ms(r["ms"])] for r in part["rows"]]
+        s = part["spread"]
+        verdict = "within noise" if s["within_noise"] else "more than noise"
+        parts += [
+            f"#### {about}: {part['what']}",
+            table(["people shown", "found", "rows filled", "median ms", "quartiles ms"], rows),
+            f"Spread {s['observed']:.3f} ms; noise alone reaches {s['noise']:.3f} ms in one of twenty: **{verdict}**.",
+        ]
+    return "\n\n".join(parts)
+
+
+def stage_tables(result: Result) -> str:
+    """Stages of `simple-trt run`, and the command from the outside."""
+    rows = [[r["stage"], *_ms(r["ms"])] for r in result["stages"]]
+    rows.append(["sum", f"{sum(r['ms']['median'] for r in result['stages']):.2f}", ""])
+    c = result["command"]
+    s = result["settings"]
+    return "\n\n".join(
+        [
+            f"{result['model']['name']}, {s['precision']}, {s['photos']} photos:",
+            table(["stage", "median ms", "quartiles ms"], rows),
+            f"The command from outside, with `--json` and `--save`: {_interval(c['start_ms'], 0)} ms to start, "
+            f"then {_interval(c['a_photo_ms'], 1)} ms a photo.",
+        ]
+    )
+
+
+def accuracy_tables(result: Result) -> str:
+    """AP of each contender, and what it loses against PyTorch."""
+    rows = [
+        [
+            r["name"],
+            *(_share(r[key]) for key in ("AP", "AP50", "AP75", "APM", "APL", "AR")),
+            f"{r['standard_error']:.4f}",
+            f"{r['drop']:+.4f} ± {r['drop_standard_error']:.4f}",
+        ]
+        for r in result["rows"]
+    ]
+    head = ["", "AP", "AP50", "AP75", "APM", "APL", "AR", "standard error of AP", "AP lost against torch"]
+    photos = result["settings"]["photos"]
+    return f"{result['model']['name']}, first {photos} photos of the 300-image split:\n\n{table(head, rows)}"
+
+
+def _targets(targets: Sequence[Result]) -> str:
+    rows = [[t["what"], t["wanted"], _interval(t["measured"], 4), "met" if t["met"] else "**missed**"] for t in targets]
+    return table(["target", "wanted", "measured", ""], rows)
+
+
+def _ms(ms: Mapping[str, float]) -> tuple[str, str]:
+    return f"{ms['median']:.2f}", f"{ms['q1']:.2f} to {ms['q3']:.2f}"
+
+
+def _interval(value: Mapping[str, float], digits: int) -> str:
+    """A value, with its interval where it has one."""
+    text = f"{value['value']:.{digits}f}"
+    return f"{text} ({value['low']:.{digits}f} to {value['high']:.{digits}f})" if "low" in value else text
+
+
+def _with_loss(value: Mapping[str, float]) -> str:
+    return _interval(value, 1) + (" **torch is faster**" if value["value"] < 1 else "")
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+RENDERERS: dict[str, Callable[[Result], str]] = {
+    "latency": latency_tables,
+    "kernels": kernel_tables,
+    "people": people_tables,
+    "stages": stage_tables,
+    "accuracy": accuracy_tables,
+    "gpu": gpu_tables,
+}
