@@ -9,9 +9,11 @@ import onnx
 
 FORMAT = 1
 METADATA_KEY = "simple_trt"
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
 PREPROCESSING = {
-    "mean": [0.485, 0.456, 0.406],
-    "std": [0.229, 0.224, 0.225],
+    "mean": list(MEAN),
+    "std": list(STD),
     "color": "RGB",
     "letterbox": "top-left",
 }
@@ -29,3 +31,9 @@ def update_metadata(model: onnx.ModelProto, **changes: Any) -> None:
     if METADATA_KEY in entries:
         entry = entries[METADATA_KEY]
         entry.value = json.dumps(json.loads(entry.value) | changes, sort_keys=True)
+
+
+def read_precision(model: onnx.ModelProto) -> str:
+    """The precision that the metadata states; fp32 for a model without ours."""
+    entries = {item.key: item.value for item in model.metadata_props}
+    return str(json.loads(entries[METADATA_KEY])["precision"]) if METADATA_KEY in entries else "fp32"

@@ -1,0 +1,116 @@
+"""How large a network's tensors get on real photos: one histogram of magnitudes a tensor, kept while images pass by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import helper
+
+from simple_trt.errors import SimpleTrtError
+
+BINS = 2048
+# Tensors are fetched from the runtime in groups that stay below this.
+GROUP_BYTES = 256 << 20
+SMALLEST_LIMIT = 2.0**-20
+CANDIDATES = 64
+SAMPLES = 1 << 18
+
+
+class Histogram:
+    """Magnitudes in equal bins from 0 to a power of two, which doubles when a greater value comes.
+
+    Doubling merges pairs of bins, so the result does not depend on the order of the images.
+    """
+
+    def __init__(self) -> None:
+        self.counts: NDArray[np.int64] = np.zeros(BINS, np.int64)
+        self.limit = SMALLEST_LIMIT
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        """Count the magnitudes of a finite tensor; of a large one, evenly spread samples and the largest."""
+        magnitudes = np.abs(values.ravel())
+        largest = float(magnitudes.max(initial=0.0))
+        while largest >= self.limit:
+            self.counts = np.concatenate([self.counts.reshape(-1, 2).sum(1), np.zeros(BINS // 2, np.int64)])
+            self.limit *= 2
+        # An odd step walks through all columns of a map.
+        magnitudes = magnitudes[:: max(1, len(magnitudes) // SAMPLES) | 1]
+        bins = (magnitudes * (BINS / self.limit)).astype(np.int32)
+        self.counts += np.bincount(bins, minlength=BINS)
+
+    def best_range(self, levels: int) -> float:
+        """The range whose rounding to ``levels`` steps, with clipping beyond it, errs least in the mean square.
+
+        0 where all values are 0. At least a fifth of the greatest magnitude is kept.
+        """
+        used = int(np.flatnonzero(self.counts)[-1]) + 1 if self.counts.any() else 0
+        if used <= 1:
+            return self.limit / BINS if used and self.limit > SMALLEST_LIMIT else 0.0
+        ranges = np.linspace(used / 5, used, CANDIDATES) * (self.limit / BINS)
+        values = (np.arange(used) + 0.5) * (self.limit / BINS)
+        errors = [self._error(values, limit, levels) for limit in ranges]
+        return float(ranges[int(np.argmin(errors))])
+
+    def _error(self, values: NDArray[np.floating[Any]], limit: float, levels: int) -> float:
+        step = limit / levels
+        rounded = np.minimum(np.rint(values / step), levels) * step
+        return float((self.counts[: len(values)] * (values - rounded) ** 2).sum())
+
+
+def collect_histograms(
+    model: onnx.ModelProto, names: Sequence[str], images: Iterable[NDArray[np.float32]]
+) -> dict[str, Histogram]:
+    """Run images through a graph of standard operators and count the magnitudes of the named tensors.
+
+    Args:
+        model: with one input of fixed size.
+        names: of float32 tensors inside it.
+        images: inputs ``[B,3,H,W]``.
+
+    Raises:
+        SimpleTrtError: a tensor is not finite.
+    """
+    probed = onnx.ModelProto()
+    probed.CopyFrom(model)
+    known = {output.name for output in probed.graph.output}
+    probed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names if name not in known)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(probed.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    histograms = {name: Histogram() for name in names}
+    groups = list(_groups(names, _bytes_of(probed.graph)))
+    for image in images:
+        for group in groups:
+            for name, values in zip(group, session.run(group, {probed.graph.input[0].name: image}), strict=True):
+                if not np.isfinite(values).all():
+                    raise SimpleTrtError(
+                        f"the tensor '{name}' is not finite on an image", "train again: the weights are damaged"
+                    )
+                histograms[name].add(values)
+    return histograms
+
+
+def _bytes_of(graph: onnx.GraphProto) -> dict[str, int]:
+    sizes = {}
+    for value in graph.value_info:
+        sizes[value.name] = 4 * int(np.prod([max(1, dim.dim_value) for dim in value.type.tensor_type.shape.dim]))
+    return sizes
+
+
+def _groups(names: Sequence[str], sizes: dict[str, int]) -> Iterator[list[str]]:
+    """Names in order, as many together as fit."""
+    group: list[str] = []
+    total = 0
+    for name in names:
+        if group and total + sizes.get(name, 0) > GROUP_BYTES:
+            yield group
+            group, total = [], 0
+        group.append(name)
+        total += sizes.get(name, 0)
+    if group:
+        yield group
