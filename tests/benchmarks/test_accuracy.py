@@ -46,7 +46,7 @@ def predictor(shift):
 
 
 def test_the_right_answer_loses_nothing_and_a_shifted_one_does(data, tmp_path, monkeypatch):
-    made = {accuracy.REFERENCE: predictor(0), "cpu int8": predictor(6), "movenet": predictor(40)}
+    made = {accuracy.REFERENCE: predictor(0), "cpu int8": predictor(2), "movenet": predictor(40)}
     monkeypatch.setattr(accuracy, "data_folder", lambda: data)
     monkeypatch.setattr(accuracy, "find_subject", lambda name, *_: Subject(name, tmp_path, "trained"))
     monkeypatch.setattr(accuracy, "_contenders", lambda *_: made)

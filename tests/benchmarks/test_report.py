@@ -1,0 +1,125 @@
+import pytest
+
+from benchmarks import report
+from benchmarks.report import README, RESULTS, filled, section
+from benchmarks.results import write_result
+from benchmarks.tables import RENDERERS, table
+from simple_trt.errors import SimpleTrtError
+
+CONDITIONS = {
+    "date": "2026-01-02T03:04:05+00:00",
+    "commit": {"hash": "0123456789abcdef", "changed": False},
+    "command": "python -m benchmarks.kernels --out kernels.json",
+    "cpu": {"model": "A CPU", "family": "x-1-2", "cores": 2, "features": ["avx2"], "memory_gib": 8.0},
+    "python": "3.11.7",
+    "versions": {"numpy": "2.0"},
+    "threads": 2,
+    "seed": 0,
+}
+MS = {"median": 1.5, "q1": 1.25, "q3": 2.0, "least": 1.0, "count": 8, "rounds": 2}
+
+
+def kernel_row(**changes):
+    timed = {"ms": MS, "over_kernel": {"value": 3.0, "low": 2.5, "high": 3.5}}
+    row = {"case": "edge find_peaks", "largest_difference": 0.0, "tolerance": 0}
+    return row | {"kernel": timed, "twin": timed, "native": timed} | changes
+
+
+def test_the_readme_holds_the_tables_of_the_committed_results():
+    assert filled(README.read_text(encoding="utf-8"), RESULTS) == README.read_text(encoding="utf-8")
+
+
+def test_the_readme_has_a_place_for_every_benchmark():
+    text = README.read_text(encoding="utf-8")
+    assert all(f"<!-- results:{name} -->" in text and f"<!-- end:{name} -->" in text for name in RENDERERS)
+
+
+def test_every_committed_result_is_one_that_the_report_knows():
+    assert {path.stem for path in RESULTS.glob("*.json")} <= set(RENDERERS)
+
+
+def test_a_section_is_replaced_and_the_rest_kept(tmp_path):
+    text = "before\n<!-- results:kernels -->\nold\n<!-- end:kernels -->\nafter\n"
+    empty = filled(text, tmp_path)
+    assert "No result is committed yet" in empty
+    write_result(tmp_path / "kernels.json", "kernels", CONDITIONS, rows=[kernel_row()])
+    full = filled(empty, tmp_path)
+    assert full.startswith("before\n<!-- results:kernels -->\n")
+    assert full.endswith("<!-- end:kernels -->\nafter\n")
+    assert "| edge find_peaks | 1.500 | 1.500 | 3.0 (2.5 to 3.5) |" in full
+    assert "A CPU (x-1-2), 2 cores" in full
+    assert "old" not in full
+    assert filled(full, tmp_path) == full
+
+
+def test_a_loss_is_said(tmp_path):
+    loss = {"ms": MS, "over_kernel": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    write_result(tmp_path / "kernels.json", "kernels", CONDITIONS, rows=[kernel_row(native=loss)])
+    assert "torch is faster" in section("kernels", tmp_path)
+
+
+def test_a_missed_target_stands_as_missed(tmp_path):
+    target = {
+        "what": "speed",
+        "wanted": "at least 3",
+        "measured": {"value": 2.5, "low": 2.0, "high": 3.0},
+        "met": False,
+    }
+    model = {"name": "m", "weights": "random", "rows": [], "splits": [], "targets": [target]}
+    write_result(tmp_path / "latency.json", "latency", CONDITIONS, models=[model])
+    assert "| speed | at least 3 | 2.5000 (2.0000 to 3.0000) | **missed** |" in section("latency", tmp_path)
+
+
+def test_a_gpu_report_shows_what_worked_and_what_did_not(tmp_path):
+    gpu = {"gpu": {"name": "A GPU", "sm": "SM87", "memory_gib": 8.0, "driver_cuda": "13.0"}}
+    times = {"eager_ms": 0.05, "device_ms": 0.01}
+    kernels = {
+        "rows": [
+            {"case": "a", "dtype": "fp16", "kernel": times, "twin": times | {"device_ms": None}, "share_of_copy": 0.5},
+            {"case": "b", "dtype": "fp32", "error": "differs"},
+        ]
+    }
+    answer = {"model": "edge", "weights": "random", "arithmetic": "fp16", "batch": 8}
+    pipeline = {
+        "rows": [answer | {"whole_ms": 3.0, "network_ms": 2.0, "decode_ms": 1.0}, answer | {"error": "no memory"}]
+    }
+    parts = {
+        "kernels": {"status": "failed", "reason": "exit code 1", "proves": "right", "data": kernels},
+        "pipeline": {"status": "ok", "proves": "fast", "data": pipeline},
+        "tensorrt_rtx": {"status": "ok", "proves": "runs", "data": {"rows": [{"precision": "fp16", "ms": MS}]}},
+        "races": {"status": "skipped", "reason": "no compute-sanitizer here", "proves": "no race"},
+    }
+    write_result(tmp_path / "gpu.json", "gpu", CONDITIONS | gpu, seconds=100.0, parts=parts)
+    text = section("gpu", tmp_path)
+    assert "A GPU (SM87, 8.0 GiB, driver for CUDA 13.0), 100 s in all" in text
+    for line in (
+        "| kernels | failed | exit code 1 | right |",
+        "| races | skipped | no compute-sanitizer here | no race |",
+        "| a | fp16 | 0.0100 | 0.0500 | 0.0500 | - | 0.500 |",
+        "| b | fp32 | differs |",
+        "| edge (random weights) | fp16 | 8 | 3.000 | 2.000 | 1.000 |",
+        "| edge (random weights) | fp16 | 8 | no memory |",
+        "| fp16 | 1.500 |",
+    ):
+        assert line in text
+
+
+def test_an_unknown_marker_is_an_error(tmp_path):
+    with pytest.raises(SimpleTrtError, match="no benchmark is called 'speed'"):
+        filled("<!-- results:speed -->\n<!-- end:speed -->", tmp_path)
+
+
+def test_check_writes_nothing_and_says_what_to_do(tmp_path, monkeypatch, capsys):
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- results:kernels -->\nold\n<!-- end:kernels -->\n")
+    monkeypatch.setattr(report, "README", readme)
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    assert report.main(["--check"]) == 1
+    assert "python -m benchmarks.report" in capsys.readouterr().err
+    assert "old" in readme.read_text()
+    assert report.main([]) == 0
+    assert report.main(["--check"]) == 0
+
+
+def test_a_table_has_a_line_a_row():
+    assert table(["a", "b"], [[1, 2.5]]) == "| a | b |\n| --- | ---: |\n| 1 | 2.5 |"
