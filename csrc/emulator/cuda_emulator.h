@@ -1,4 +1,5 @@
-// The part of CUDA C++ that the kernels use, for a plain C++ compiler: see grid.h for what it checks and what it cannot.
+// The part of CUDA C++ that the kernels use, for a plain C++ compiler: see grid.h for what it checks and what it
+// cannot.
 #pragma once
 
 #include <algorithm>
@@ -137,7 +138,8 @@ T atomicExch(T* address, T value) {
 }
 template <class T>
 T atomicCAS(T* address, T expected, T value) {
-  return simple_trt::emulator::change_atomically(address, [=](T before) { return before == expected ? value : before; });
+  return simple_trt::emulator::change_atomically(address,
+                                                 [=](T before) { return before == expected ? value : before; });
 }
 
 inline void __threadfence() {}

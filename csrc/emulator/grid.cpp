@@ -125,7 +125,9 @@ class Block {
       const Thread& thread = *pool_[base + lane];
       if (!(mask >> lane & 1u) || thread.state == State::kEnded) continue;
       if (thread.state != State::kAtWarp) return false;
-      if (thread.mask != mask) throw std::runtime_error("lanes of one warp meet with different masks at " + place(first.site));
+      if (thread.mask != mask) {
+        throw std::runtime_error("lanes of one warp meet with different masks at " + place(first.site));
+      }
       if (!(thread.site == first.site)) {
         throw std::runtime_error("lanes of one warp meet at different places: " + place(first.site) + " and " +
                                  place(thread.site));
@@ -160,7 +162,8 @@ class Block {
   }
 
   bool all_ended() const {
-    return std::all_of(pool_.begin(), pool_.begin() + size_, [](auto& thread) { return thread->state == State::kEnded; });
+    return std::all_of(pool_.begin(), pool_.begin() + size_,
+                       [](auto& thread) { return thread->state == State::kEnded; });
   }
 
   std::string describe_hang() const {
@@ -233,7 +236,9 @@ void wait_for_block(Site site) {
 
 const WarpView& meet_warp(uint32_t mask, uint64_t value, Site site) {
   Thread& self = block().current();
-  if (!(mask >> self.lane() & 1u)) block().fail("a lane calls a warp collective without being in its mask, at " + place(site));
+  if (!(mask >> self.lane() & 1u)) {
+    block().fail("a lane calls a warp collective without being in its mask, at " + place(site));
+  }
   self.mask = mask;
   self.value = value;
   self.site = site;

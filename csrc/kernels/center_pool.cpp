@@ -1,22 +1,19 @@
 #include "center_pool.h"
 
-#include <algorithm>
-
-#include "multiversion.h"
 #include "parallel.h"
+#include "pool_lines.h"
 
 namespace simple_trt {
 namespace {
 
-constexpr int kStrip = 256;                  // columns worked on at a time: they stay in the first cache
-constexpr int64_t kGrainElements = 1 << 14;  // below this a thread costs more than it brings
-constexpr int kPartialSums = 16;             // of a row: independent, so that they are added as vectors
-
 template <class T>
-SIMPLE_TRT_INLINE void spread_row_maximum(const T* row, T* pooled, int width) {
-  PoolKey<T> best = lowest_key<T>();
-  for (int i = 0; i < width; ++i) best = larger(best, key_of(row[i]));
-  std::fill(pooled, pooled + width, value_of<T>(best));
+SIMPLE_TRT_INLINE PoolKey<T> row_maximum(const T* row, int width) {
+  PoolKey<T> best[kLanes<T>];
+  std::fill(best, best + kLanes<T>, lowest_key<T>());
+  const int whole = width / kLanes<T> * kLanes<T>;
+  for (int i = 0; i < whole; i += kLanes<T>) raise_keys(best, row + i, kLanes<T>);
+  raise_keys(best, row + whole, width - whole);
+  return *std::max_element(best, best + kLanes<T>);
 }
 
 /// Adds the column maxima to what is in `pooled`.
@@ -27,12 +24,11 @@ SIMPLE_TRT_INLINE void add_column_maxima(const T* column, T* pooled, const PoolS
     PoolKey<T> best[kStrip];
     std::fill(best, best + kStrip, lowest_key<T>());
     for (int row = 0; row < shape.height; ++row) {
-      const T* const values = column + static_cast<int64_t>(row) * shape.width + begin;
-      for (int i = 0; i < count; ++i) best[i] = larger(best[i], key_of(values[i]));
+      raise_keys(best, column + static_cast<int64_t>(row) * shape.width + begin, count);
     }
     for (int row = 0; row < shape.height; ++row) {
       T* const sums = pooled + static_cast<int64_t>(row) * shape.width + begin;
-      for (int i = 0; i < count; ++i) sums[i] = add_rounded(value_of<T>(best[i]), sums[i]);
+      put_sums(best, sums, sums, count);
     }
   }
 }
@@ -42,10 +38,32 @@ template <class T>
 SIMPLE_TRT_MULTIVERSION void pool_plane(const T* column, const T* row, T* pooled, const PoolShape& shape) {
   for (int i = 0; i < shape.height; ++i) {
     const int64_t at = static_cast<int64_t>(i) * shape.width;
-    spread_row_maximum(row + at, pooled + at, shape.width);
+    std::fill(pooled + at, pooled + at + shape.width, value_of<T>(row_maximum(row + at, shape.width)));
   }
   add_column_maxima(column, pooled, shape);
 }
+
+/// The last maxima and the gradient sums of `kCount` lines that lie side by side.
+template <class T, int kCount>
+struct Lines {
+  PoolKey<T> best[kCount];
+  int32_t place[kCount] = {};
+  float sum[kCount] = {};
+
+  SIMPLE_TRT_INLINE Lines() { std::fill(best, best + kCount, lowest_key<T>()); }
+
+  /// Takes the next element of each of the first `count` lines.
+  SIMPLE_TRT_INLINE void take(const T* map, const T* grad, int32_t at, int count) {
+    SIMPLE_TRT_INDEPENDENT
+    for (int i = 0; i < count; ++i) {
+      const PoolKey<T> key = tie_key_of(map[i]);
+      place[i] = key >= best[i] ? at : place[i];
+      best[i] = larger(best[i], key);
+    }
+    SIMPLE_TRT_INDEPENDENT
+    for (int i = 0; i < count; ++i) sum[i] += to_float(grad[i]);
+  }
+};
 
 /// Gives the gradient of each column to its bottom-most maximum.
 template <class T>
@@ -53,40 +71,31 @@ SIMPLE_TRT_MULTIVERSION void gather_columns(const T* grad, const T* column, T* g
   std::fill(grad_column, grad_column + static_cast<int64_t>(shape.height) * shape.width, from_float<T>(0.0f));
   for (int begin = 0; begin < shape.width; begin += kStrip) {
     const int count = std::min(kStrip, shape.width - begin);
-    PoolKey<T> best[kStrip];
-    int32_t best_row[kStrip] = {};
-    float sum[kStrip] = {};
-    std::fill(best, best + kStrip, lowest_key<T>());
+    Lines<T, kStrip> columns;
     for (int row = 0; row < shape.height; ++row) {
       const int64_t at = static_cast<int64_t>(row) * shape.width + begin;
-      for (int i = 0; i < count; ++i) {
-        const PoolKey<T> key = tie_key_of(column[at + i]);
-        best_row[i] = key >= best[i] ? row : best_row[i];
-        best[i] = larger(best[i], key);
-        sum[i] += to_float(grad[at + i]);
-      }
+      columns.take(column + at, grad + at, row, count);
     }
     for (int i = 0; i < count; ++i) {
-      grad_column[static_cast<int64_t>(best_row[i]) * shape.width + begin + i] = from_float<T>(sum[i]);
+      grad_column[static_cast<int64_t>(columns.place[i]) * shape.width + begin + i] = from_float<T>(columns.sum[i]);
     }
   }
 }
 
-/// Gives the gradient of a row to its right-most maximum.
+/// Gives the gradient of a row to its right-most maximum. The row is looked at as `kLanes` interleaved lines.
 template <class T>
 SIMPLE_TRT_INLINE void gather_row(const T* grad, const T* row, T* grad_row, int width) {
-  PoolKey<T> best = lowest_key<T>();
-  for (int i = 0; i < width; ++i) best = larger(best, tie_key_of(row[i]));
+  Lines<T, kLanes<T>> lines;
+  for (int i = 0; i < width; i += kLanes<T>) lines.take(row + i, grad + i, i, std::min(kLanes<T>, width - i));
   int last = 0;
-  for (int i = 0; i < width; ++i) last = tie_key_of(row[i]) == best ? i : last;
-  float partial[kPartialSums] = {};
-  const int whole = width / kPartialSums * kPartialSums;
-  for (int i = 0; i < whole; i += kPartialSums) {
-    for (int lane = 0; lane < kPartialSums; ++lane) partial[lane] += to_float(grad[i + lane]);
-  }
-  for (int i = whole; i < width; ++i) partial[0] += to_float(grad[i]);
+  PoolKey<T> best = lowest_key<T>();
   float sum = 0.0f;
-  for (const float part : partial) sum += part;
+  for (int lane = 0; lane < kLanes<T>; ++lane) {
+    const int place = lines.place[lane] + lane;
+    if (lines.best[lane] > best || (lines.best[lane] == best && place > last)) last = place;
+    best = larger(best, lines.best[lane]);
+    sum += lines.sum[lane];
+  }
   std::fill(grad_row, grad_row + width, from_float<T>(0.0f));
   grad_row[last] = from_float<T>(sum);
 }
@@ -109,7 +118,8 @@ Status center_pool_cpu(const void* column, const void* row, DType dtype, const P
     const int64_t size = int64_t{shape.height} * shape.width;
     parallel_for(shape.planes, divide_up(kGrainElements, size), [&](int64_t begin, int64_t end, int) {
       for (int64_t at = begin * size; at < end * size; at += size) {
-        pool_plane(static_cast<const T*>(column) + at, static_cast<const T*>(row) + at, static_cast<T*>(pooled) + at, shape);
+        pool_plane(static_cast<const T*>(column) + at, static_cast<const T*>(row) + at, static_cast<T*>(pooled) + at,
+                   shape);
       }
     });
     return Status::kOk;

@@ -1,5 +1,5 @@
-// A block has a plane: it reads each map once, keeps the maxima of all rows and columns in shared memory, and writes the
-// sums. Planes too large for that are done in two passes, the row maxima waiting in the result.
+// A block has a plane: it reads each map once, keeps the maxima of all rows and columns in shared memory, and writes
+// the sums. Planes too large for that are done in two passes, the row maxima waiting in the result.
 #include "center_pool.h"
 #include "launch.h"
 #include "pool_warp.h"
@@ -62,7 +62,8 @@ __global__ void __launch_bounds__(kWarpSize* kPlaneWarps)
 }
 
 template <class T>
-__global__ void __launch_bounds__(kWarpSize* kRowWarps) spread_row_maxima(const T* map, T* pooled, int64_t rows, int width) {
+__global__ void __launch_bounds__(kWarpSize* kRowWarps)
+    spread_row_maxima(const T* map, T* pooled, int64_t rows, int width) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowWarps + threadIdx.y;
   if (row >= rows) return;
   const T value = value_of_int<T>(row_maximum(map + row * width, width));
@@ -93,16 +94,16 @@ template <class T>
 Status launch_pool(const T* column, const T* row, T* pooled, const PoolShape& s, void* stream) {
   const size_t shared_bytes = (static_cast<size_t>(s.height) + s.width) * sizeof(int);
   if (shared_bytes <= kMaxSharedBytes) {
-    return launch(pool_plane<T>, grid_size(s.planes), dim3(kWarpSize, kPlaneWarps), shared_bytes, stream, column, row, pooled,
-                  s.height, s.width);
+    return launch(pool_plane<T>, grid_size(s.planes), dim3(kWarpSize, kPlaneWarps), shared_bytes, stream, column, row,
+                  pooled, s.height, s.width);
   }
   const int64_t rows = s.planes * s.height;
   const Status status = launch(spread_row_maxima<T>, grid_size(divide_up<int64_t>(rows, kRowWarps)),
                                dim3(kWarpSize, kRowWarps), 0, stream, row, pooled, rows, s.width);
   if (status != Status::kOk) return status;
   const int chunks = divide_up(s.width, kWarpSize);
-  return launch(add_column_maxima<T>, grid_size(s.planes * chunks), dim3(kWarpSize, kColumnWarps), 0, stream, column, pooled,
-                s.height, s.width, chunks);
+  return launch(add_column_maxima<T>, grid_size(s.planes * chunks), dim3(kWarpSize, kColumnWarps), 0, stream, column,
+                pooled, s.height, s.width, chunks);
 }
 
 }  // namespace
@@ -113,7 +114,8 @@ Status center_pool_cuda(const void* column, const void* row, DType dtype, const 
   if (status != Status::kOk || is_empty(shape)) return status;
   return dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
-    return launch_pool(static_cast<const T*>(column), static_cast<const T*>(row), static_cast<T*>(pooled), shape, stream);
+    return launch_pool(static_cast<const T*>(column), static_cast<const T*>(row), static_cast<T*>(pooled), shape,
+                       stream);
   });
 }
 

@@ -1,4 +1,5 @@
-// Reductions: the sum of a line's gradient and its last maximum; then one pass that writes the sum there and zeros elsewhere.
+// Reductions: the sum of a line's gradient and its last maximum; then one pass that writes the sum there and zeros
+// elsewhere.
 #include "center_pool.h"
 #include "launch.h"
 #include "pool_warp.h"

@@ -1,17 +1,12 @@
 #include "corner_pool.h"
 
-#include <algorithm>
-
-#include "multiversion.h"
 #include "parallel.h"
+#include "pool_lines.h"
 
 namespace simple_trt {
 namespace {
 
-constexpr int kStrip = 256;              // columns (or places of a row) worked on at a time: they stay in the first cache
-constexpr int64_t kGrainElements = 1 << 14;  // below this a thread costs more than it brings
-
-/// One plane [height, width] to pool; `addend` may be null, and may be `pooled` itself.
+/// One plane [height, width] to pool; `addend` may be `pooled` itself.
 template <class T>
 struct Plane {
   const T* x;
@@ -21,6 +16,15 @@ struct Plane {
   int width;
 };
 
+template <class T, bool kAdd>
+SIMPLE_TRT_INLINE void put(const Plane<T>& plane, int64_t at, const PoolKey<T>* best, int count) {
+  if (kAdd) {
+    put_sums(best, plane.addend + at, plane.pooled + at, count);
+  } else {
+    put_values(best, plane.pooled + at, count);
+  }
+}
+
 /// Top and bottom: all columns of a strip advance together, row by row.
 template <class T, bool kAdd>
 SIMPLE_TRT_INLINE void pool_columns(const Plane<T>& plane, bool upwards) {
@@ -29,81 +33,36 @@ SIMPLE_TRT_INLINE void pool_columns(const Plane<T>& plane, bool upwards) {
     PoolKey<T> best[kStrip];
     std::fill(best, best + kStrip, lowest_key<T>());
     for (int step = 0; step < plane.height; ++step) {
-      const int64_t row = static_cast<int64_t>(upwards ? plane.height - 1 - step : step) * plane.width + begin;
-      const T* const x = plane.x + row;
-      const T* const addend = kAdd ? plane.addend + row : nullptr;
-      T* const pooled = plane.pooled + row;
-      for (int i = 0; i < count; ++i) {
-        best[i] = larger(best[i], key_of(x[i]));
-        pooled[i] = kAdd ? add_rounded(value_of<T>(best[i]), addend[i]) : value_of<T>(best[i]);
-      }
+      const int64_t at = static_cast<int64_t>(upwards ? plane.height - 1 - step : step) * plane.width + begin;
+      raise_keys(best, plane.x + at, count);
+      put<T, kAdd>(plane, at, best, count);
     }
   }
 }
 
-/// Running maxima of part of a row, in scan order. Log-step windows of kLanes places, then one sweep that takes kLanes places
-/// at a time from the kLanes before: about half the operations of log-step alone, and all of them on whole vectors.
-template <class T>
-class RowScan {
- public:
-  using Key = PoolKey<T>;
-  static constexpr int kLanes = 64 / static_cast<int>(sizeof(T));  // places in the widest vectors
-
-  /// Where to put up to `kStrip` keys, in scan order.
-  SIMPLE_TRT_INLINE Key* places() { return buffers_[0] + kLanes; }
-
-  SIMPLE_TRT_INLINE void start() { std::fill(buffers_[0], buffers_[0] + kLanes, lowest_key<T>()); }
-
-  /// Turns the first `count` keys into running maxima, those of earlier parts included, and returns them.
-  SIMPLE_TRT_INLINE const Key* run(int count) {
-    const int padded = divide_up(count, kLanes) * kLanes;
-    std::fill(places() + count, places() + padded, lowest_key<T>());
-    std::copy(buffers_[0], buffers_[0] + kLanes, buffers_[1]);  // what came before counts in every window
-    int from = 0;
-    for (int distance = 1; distance < kLanes; distance *= 2, from = 1 - from) combine(from, distance, padded);
-    combine_in_order(from, padded);
-    carry(1 - from, count);
-    return buffers_[1 - from] + kLanes;
-  }
-
- private:
-  SIMPLE_TRT_INLINE void combine(int from, int distance, int padded) {
-    const Key* const source = buffers_[from] + kLanes;
-    Key* const target = buffers_[1 - from] + kLanes;
-    for (int i = 0; i < padded; ++i) target[i] = larger(source[i], source[i - distance]);
-  }
-
-  SIMPLE_TRT_INLINE void combine_in_order(int from, int padded) {
-    const Key* const window = buffers_[from] + kLanes;
-    Key* const target = buffers_[1 - from] + kLanes;
-    for (int i = 0; i < padded; i += kLanes) {
-      for (int lane = 0; lane < kLanes; ++lane) target[i + lane] = larger(window[i + lane], target[i + lane - kLanes]);
-    }
-  }
-
-  SIMPLE_TRT_INLINE void carry(int result, int count) {
-    std::fill(buffers_[0], buffers_[0] + kLanes, buffers_[result][kLanes + count - 1]);
-  }
-
-  alignas(64) Key buffers_[2][kLanes + kStrip];
-};
-
 /// Left and right: row by row, part by part.
-template <class T, bool kAdd, bool kLeftwards>
-SIMPLE_TRT_INLINE void pool_rows(const Plane<T>& plane) {
-  RowScan<T> scan;
+template <class T, bool kAdd>
+SIMPLE_TRT_INLINE void pool_rows(const Plane<T>& plane, bool leftwards) {
+  LineScan<T> scan;
   for (int row = 0; row < plane.height; ++row) {
     scan.start();
     for (int done = 0; done < plane.width; done += kStrip) {
       const int count = std::min(kStrip, plane.width - done);
-      const int64_t first = static_cast<int64_t>(row) * plane.width + (kLeftwards ? plane.width - done - count : done);
+      const int64_t at = static_cast<int64_t>(row) * plane.width + (leftwards ? plane.width - done - count : done);
+      const T* const x = plane.x + at;
       PoolKey<T>* const keys = scan.places();
-      for (int i = 0; i < count; ++i) keys[i] = key_of(plane.x[first + (kLeftwards ? count - 1 - i : i)]);
-      const PoolKey<T>* const best = scan.run(count);
-      for (int i = 0; i < count; ++i) {
-        const T value = value_of<T>(best[kLeftwards ? count - 1 - i : i]);
-        plane.pooled[first + i] = kAdd ? add_rounded(value, plane.addend[first + i]) : value;
+      if (leftwards) {
+        for (int i = 0; i < count; ++i) keys[i] = key_of(x[count - 1 - i]);
+      } else {
+        for (int i = 0; i < count; ++i) keys[i] = key_of(x[i]);
       }
+      const PoolKey<T>* best = scan.run(count);
+      PoolKey<T> in_place[kStrip];
+      if (leftwards) {
+        std::reverse_copy(best, best + count, in_place);
+        best = in_place;
+      }
+      put<T, kAdd>(plane, at, best, count);
     }
   }
 }
@@ -116,15 +75,17 @@ SIMPLE_TRT_MULTIVERSION void pool_plane(const Plane<T>& plane, Direction directi
     case Direction::kBottom:
       return pool_columns<T, kAdd>(plane, /*upwards=*/false);
     case Direction::kLeft:
-      return pool_rows<T, kAdd, /*kLeftwards=*/true>(plane);
+      return pool_rows<T, kAdd>(plane, /*leftwards=*/true);
     case Direction::kRight:
-      return pool_rows<T, kAdd, /*kLeftwards=*/false>(plane);
+      return pool_rows<T, kAdd>(plane, /*leftwards=*/false);
   }
 }
 
-/// pool(x) + (nothing | other | pool(other)). The pool of `other` is exact in T, so it may wait in `pooled` for its addition.
+/// pool(x) + (nothing | other | pool(other)). The pool of `other` is exact in T, so it may wait in `pooled` for its
+/// addition.
 template <class T>
-void corner_pool_plane(const T* x, const T* other, T* pooled, const PoolShape& shape, int direction, int other_direction) {
+void corner_pool_plane(const T* x, const T* other, T* pooled, const PoolShape& shape, int direction,
+                       int other_direction) {
   const Plane<T> alone{x, nullptr, pooled, shape.height, shape.width};
   if (!other) return pool_plane<T, false>(alone, static_cast<Direction>(direction));
   if (other_direction != kAddAsItIs) {
@@ -134,8 +95,16 @@ void corner_pool_plane(const T* x, const T* other, T* pooled, const PoolShape& s
   pool_plane<T, true>({x, addend, pooled, shape.height, shape.width}, static_cast<Direction>(direction));
 }
 
-/// Top and bottom, backwards: first marks in grad_x which elements are records, that is strictly greater than all scanned
-/// before; then, against the scan order, gives each record the gradients met since the record before.
+/// Gives `sum` to an element that is marked as a record, else 0, and returns what is left to give.
+template <class T>
+SIMPLE_TRT_INLINE float deliver(float sum, T& element) {
+  const bool is_record = to_float(element) != 0.0f;
+  element = from_float<T>(is_record ? sum : 0.0f);
+  return is_record ? 0.0f : sum;
+}
+
+/// Backwards: first marks in grad_x which elements are records, that is strictly greater than all scanned before; then,
+/// against the scan order, gives each record the gradients met since the record before. Top and bottom:
 template <class T>
 SIMPLE_TRT_INLINE void spread_columns(const T* grad, const T* x, T* grad_x, const PoolShape& shape, bool upwards) {
   const auto row_of = [&](int step) {
@@ -147,48 +116,45 @@ SIMPLE_TRT_INLINE void spread_columns(const T* grad, const T* x, T* grad_x, cons
     float sum[kStrip] = {};
     std::fill(best, best + kStrip, lowest_key<T>());
     for (int step = 0; step < shape.height; ++step) {
-      const int64_t row = row_of(step) + begin;
+      const int64_t at = row_of(step) + begin;
+      SIMPLE_TRT_INDEPENDENT
       for (int i = 0; i < count; ++i) {
-        const PoolKey<T> key = tie_key_of(x[row + i]);
-        grad_x[row + i] = from_float<T>(key > best[i] ? 1.0f : 0.0f);
+        const PoolKey<T> key = tie_key_of(x[at + i]);
+        grad_x[at + i] = from_float<T>(key > best[i] ? 1.0f : 0.0f);
         best[i] = larger(best[i], key);
       }
     }
     for (int step = shape.height - 1; step >= 0; --step) {
-      const int64_t row = row_of(step) + begin;
-      for (int i = 0; i < count; ++i) {
-        const float total = sum[i] + to_float(grad[row + i]);
-        const bool is_record = to_float(grad_x[row + i]) != 0.0f;
-        grad_x[row + i] = from_float<T>(is_record ? total : 0.0f);
-        sum[i] = is_record ? 0.0f : total;
-      }
+      const int64_t at = row_of(step) + begin;
+      SIMPLE_TRT_INDEPENDENT
+      for (int i = 0; i < count; ++i) sum[i] = deliver(sum[i] + to_float(grad[at + i]), grad_x[at + i]);
     }
   }
 }
 
-/// Left and right, backwards: gathers the gradient of the current record, and delivers it when the next one comes.
+/// Left and right, one row.
 template <class T>
 SIMPLE_TRT_INLINE void spread_row(const T* grad, const T* x, T* grad_x, int width, bool leftwards) {
-  PoolKey<T> best = lowest_key<T>();
-  int record = 0;
-  float sum = 0.0f;
-  for (int step = 0; step < width; ++step) {
-    const int place = leftwards ? width - 1 - step : step;
-    const PoolKey<T> key = tie_key_of(x[place]);
-    grad_x[place] = from_float<T>(0.0f);
-    if (key > best) {
-      grad_x[record] = from_float<T>(sum);  // the first time this is a zero for place 0, overwritten in its turn
-      best = key;
-      record = place;
-      sum = 0.0f;
+  LineScan<T> scan;
+  scan.start();
+  for (int done = 0; done < width; done += kStrip) {
+    const int count = std::min(kStrip, width - done);
+    for (int i = 0; i < count; ++i) scan.places()[i] = tie_key_of(x[leftwards ? width - 1 - done - i : done + i]);
+    const PoolKey<T>* const best = scan.run(count);
+    for (int i = 0; i < count; ++i) {
+      grad_x[leftwards ? width - 1 - done - i : done + i] = from_float<T>(best[i] > best[i - 1] ? 1.0f : 0.0f);
     }
-    sum += to_float(grad[place]);
   }
-  grad_x[record] = from_float<T>(sum);
+  float sum = 0.0f;
+  for (int i = 0; i < width; ++i) {
+    const int place = leftwards ? i : width - 1 - i;
+    sum = deliver(sum + to_float(grad[place]), grad_x[place]);
+  }
 }
 
 template <class T>
-SIMPLE_TRT_MULTIVERSION void spread_plane(const T* grad, const T* x, T* grad_x, const PoolShape& shape, Direction direction) {
+SIMPLE_TRT_MULTIVERSION void spread_plane(const T* grad, const T* x, T* grad_x, const PoolShape& shape,
+                                          Direction direction) {
   if (direction == Direction::kTop || direction == Direction::kBottom) {
     return spread_columns(grad, x, grad_x, shape, direction == Direction::kTop);
   }
@@ -210,8 +176,8 @@ Status corner_pool_cpu(const void* x, const void* other, DType dtype, const Pool
     parallel_for(shape.planes, divide_up(kGrainElements, size), [&](int64_t begin, int64_t end, int) {
       for (int64_t plane = begin; plane < end; ++plane) {
         const T* const addend = other ? static_cast<const T*>(other) + plane * size : nullptr;
-        corner_pool_plane(static_cast<const T*>(x) + plane * size, addend, static_cast<T*>(pooled) + plane * size, shape,
-                          direction, other_direction);
+        corner_pool_plane(static_cast<const T*>(x) + plane * size, addend, static_cast<T*>(pooled) + plane * size,
+                          shape, direction, other_direction);
       }
     });
     return Status::kOk;
@@ -227,8 +193,8 @@ Status corner_pool_backward_cpu(const void* grad, const void* x, DType dtype, co
     const int64_t size = int64_t{shape.height} * shape.width;
     parallel_for(shape.planes, divide_up(kGrainElements, size), [&](int64_t begin, int64_t end, int) {
       for (int64_t at = begin * size; at < end * size; at += size) {
-        spread_plane(static_cast<const T*>(grad) + at, static_cast<const T*>(x) + at, static_cast<T*>(grad_x) + at, shape,
-                     static_cast<Direction>(direction));
+        spread_plane(static_cast<const T*>(grad) + at, static_cast<const T*>(x) + at, static_cast<T*>(grad_x) + at,
+                     shape, static_cast<Direction>(direction));
       }
     });
     return Status::kOk;

@@ -134,18 +134,19 @@ template <class T, bool kAdd>
 Status launch_one(const T* x, const T* addend, T* pooled, const PoolShape& s, int direction, void* stream) {
   if (is_by_column(direction)) {
     const int chunks = divide_up(s.width, kWarpSize);
-    return launch(pool_columns<T, kAdd>, grid_size(s.planes * chunks), dim3(kWarpSize, kColumnWarps), 0, stream, x, addend,
-                  pooled, s.height, s.width, chunks, direction == static_cast<int>(Direction::kTop));
+    return launch(pool_columns<T, kAdd>, grid_size(s.planes * chunks), dim3(kWarpSize, kColumnWarps), 0, stream, x,
+                  addend, pooled, s.height, s.width, chunks, direction == static_cast<int>(Direction::kTop));
   }
   const int64_t rows = s.planes * s.height;
-  return launch(pool_rows<T, kAdd>, grid_size(divide_up<int64_t>(rows, kRowWarps)), dim3(kWarpSize, kRowWarps), 0, stream, x,
-                addend, pooled, rows, s.width, direction == static_cast<int>(Direction::kLeft));
+  return launch(pool_rows<T, kAdd>, grid_size(divide_up<int64_t>(rows, kRowWarps)), dim3(kWarpSize, kRowWarps), 0,
+                stream, x, addend, pooled, rows, s.width, direction == static_cast<int>(Direction::kLeft));
 }
 
 /// pool(x) + pool(other): in one pass when the two run across each other. Otherwise pool(other), exact in T, waits in
 /// `pooled` for its addition.
 template <class T>
-Status launch_two(const T* x, const T* other, T* pooled, const PoolShape& s, int direction, int other_direction, void* stream) {
+Status launch_two(const T* x, const T* other, T* pooled, const PoolShape& s, int direction, int other_direction,
+                  void* stream) {
   if (is_by_column(direction) != is_by_column(other_direction) && s.height <= kMostCrossRows) {
     const bool straight = is_by_column(direction);
     const int vertical = straight ? direction : other_direction;

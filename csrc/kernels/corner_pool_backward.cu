@@ -1,5 +1,5 @@
-// Scans like the forward pass, and follows the current record, the element that gave the running maximum: each record gets
-// the gradients met until the next one.
+// Scans like the forward pass, and follows the current record, the element that gave the running maximum: each record
+// gets the gradients met until the next one.
 //   columns  a thread has a column; a warp reads and writes 32 neighbours at a time;
 //   rows     a warp has a row; within 32 places a ballot tells the records, and a segmented sum their gradients.
 #include "corner_pool.h"
@@ -13,7 +13,8 @@ constexpr int kColumnThreads = 128;
 constexpr int kRowWarps = 8;
 
 template <class T>
-__global__ void spread_columns(const T* grad, const T* x, T* grad_x, int64_t columns, int height, int width, bool upwards) {
+__global__ void spread_columns(const T* grad, const T* x, T* grad_x, int64_t columns, int height, int width,
+                               bool upwards) {
   const int64_t column = static_cast<int64_t>(blockIdx.x) * kColumnThreads + threadIdx.x;
   if (column >= columns) return;
   const int64_t first = column / width * height * width + column % width;
@@ -83,12 +84,12 @@ template <class T>
 Status launch_spread(const T* grad, const T* x, T* grad_x, const PoolShape& s, Direction direction, void* stream) {
   if (direction == Direction::kTop || direction == Direction::kBottom) {
     const int64_t columns = s.planes * s.width;
-    return launch(spread_columns<T>, grid_size(divide_up<int64_t>(columns, kColumnThreads)), kColumnThreads, 0, stream, grad,
-                  x, grad_x, columns, s.height, s.width, direction == Direction::kTop);
+    return launch(spread_columns<T>, grid_size(divide_up<int64_t>(columns, kColumnThreads)), kColumnThreads, 0, stream,
+                  grad, x, grad_x, columns, s.height, s.width, direction == Direction::kTop);
   }
   const int64_t rows = s.planes * s.height;
-  return launch(spread_rows<T>, grid_size(divide_up<int64_t>(rows, kRowWarps)), dim3(kWarpSize, kRowWarps), 0, stream, grad, x,
-                grad_x, rows, s.width, direction == Direction::kLeft);
+  return launch(spread_rows<T>, grid_size(divide_up<int64_t>(rows, kRowWarps)), dim3(kWarpSize, kRowWarps), 0, stream,
+                grad, x, grad_x, rows, s.width, direction == Direction::kLeft);
 }
 
 }  // namespace

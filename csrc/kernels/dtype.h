@@ -1,4 +1,5 @@
-// Element types of the maps, and their exact conversion to and from float on the host, on the device and in the emulator.
+// Element types of the maps, and their exact conversion to and from float on the host, on the device and in the
+// emulator.
 #pragma once
 
 #include "host_device.h"
@@ -61,9 +62,9 @@ SIMPLE_TRT_HD inline Half from_float<Half>(float value) {
   // Adding 0.5, whose unit in the last place is 2^-24, makes the processor round to a multiple of the smallest Half.
   const uint32_t subnormal = bits_of(float_of(magnitude) + 0.5f) - 0x3f000000u;
   const uint32_t normal = (magnitude - (112u << 23) + 0x0fffu + (magnitude >> 13 & 1u)) >> 13;
-  const uint32_t finite = magnitude < 0x38800000u ? subnormal : normal;   // below 2^-14
-  const uint32_t number = magnitude >= 0x477ff000u ? 0x7c00u : finite;    // 65520 and above round to infinity
-  const uint32_t result = magnitude > 0x7f800000u ? 0x7e00u : number;     // NaN
+  const uint32_t finite = magnitude < 0x38800000u ? subnormal : normal;  // below 2^-14
+  const uint32_t number = magnitude >= 0x477ff000u ? 0x7c00u : finite;   // 65520 and above round to infinity
+  const uint32_t result = magnitude > 0x7f800000u ? 0x7e00u : number;    // NaN
   return Half{static_cast<uint16_t>(result | (bits >> 16 & 0x8000u))};
 #endif
 }
@@ -80,8 +81,8 @@ SIMPLE_TRT_HD inline BFloat16 from_float<BFloat16>(float value) {
 #endif
 }
 
-/// Calls `body` with a value of the C++ type of `dtype`: `dispatch(dtype, [&](auto zero) { using T = decltype(zero); ... })`.
-/// `body` returns a Status; an unknown dtype gives kBadArgument.
+/// Calls `body` with a value of the C++ type of `dtype`: `dispatch(dtype, [&](auto zero) { using T = decltype(zero);
+/// ... })`. `body` returns a Status; an unknown dtype gives kBadArgument.
 template <class Body>
 Status dispatch(DType dtype, const Body& body) {
   switch (dtype) {

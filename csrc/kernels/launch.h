@@ -1,4 +1,5 @@
-// What a .cu file includes to define and launch kernels: the CUDA runtime under nvcc, the grid emulator under a C++ compiler.
+// What a .cu file includes to define and launch kernels: the CUDA runtime under nvcc, the grid emulator under a C++
+// compiler.
 #pragma once
 
 #include "host_device.h"
@@ -9,8 +10,8 @@
 #else
 #include <cuda_runtime.h>
 
-/// Declares `name`, an array of `type` in the dynamic shared memory of the block (16-byte aligned, the same bytes wherever
-/// it is declared; its size is the launch's `shared_bytes`).
+/// Declares `name`, an array of `type` in the dynamic shared memory of the block (16-byte aligned, the same bytes
+/// wherever it is declared; its size is the launch's `shared_bytes`).
 #define SIMPLE_TRT_DYNAMIC_SHARED(type, name)                           \
   extern __shared__ __align__(16) unsigned char dynamic_shared_bytes[]; \
   type* const name = reinterpret_cast<type*>(dynamic_shared_bytes)
@@ -23,7 +24,8 @@ struct Exactly {
 };
 }  // namespace internal
 
-/// Launches `kernel` on `stream` (a cudaStream_t, null for the default stream). An empty grid is an error: return early.
+/// Launches `kernel` on `stream` (a cudaStream_t, null for the default stream). An empty grid is an error: return
+/// early.
 template <class... Parameters>
 Status launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, void* stream,
               typename internal::Exactly<Parameters>::type... arguments) {

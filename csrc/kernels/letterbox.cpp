@@ -8,9 +8,9 @@
 namespace simple_trt {
 namespace {
 
-constexpr int kStrip = 1024;               // values of a row worked on at a time: they stay in the first cache
-constexpr int64_t kGrainWork = 1 << 16;    // multiply-adds below which a thread costs more than it brings
-constexpr int kRowPadding = 16;            // floats: the horizontal pass reads one pixel as four values
+constexpr int kStrip = 1024;             // values of a row worked on at a time: they stay in the first cache
+constexpr int64_t kGrainWork = 1 << 16;  // multiply-adds below which a thread costs more than it brings
+constexpr int kRowPadding = 16;          // floats: the horizontal pass reads one pixel as four values
 
 /// Pixels along a row that an output column is made of, and where their weights are.
 struct Span {
@@ -20,11 +20,11 @@ struct Span {
 
 /// The caller's workspace: the horizontal filter, then a row of vertically resampled values for each worker.
 struct Workspace {
-  int most_taps;      // weights a column
-  int64_t row_size;   // floats a worker
-  float* weights;     // [content_w, most_taps]
-  Span* spans;        // [content_w]
-  float* rows;        // [workers, row_size]
+  int most_taps;     // weights a column
+  int64_t row_size;  // floats a worker
+  float* weights;    // [content_w, most_taps]
+  Span* spans;       // [content_w]
+  float* rows;       // [workers, row_size]
   size_t bytes;
 };
 
@@ -64,8 +64,8 @@ void make_horizontal_filter(const ResampleAxis& axis, int width, const Workspace
 }
 
 /// Weighted sum of image rows into `row` [3 * in_w], channels interleaved as in the image.
-SIMPLE_TRT_INLINE void resample_vertically(const uint8_t* image, const LetterboxParams& p, const ResampleAxis& axis, int y,
-                                           float* row) {
+SIMPLE_TRT_INLINE void resample_vertically(const uint8_t* image, const LetterboxParams& p, const ResampleAxis& axis,
+                                           int y, float* row) {
   const ResampleWindow window = resample_window(axis, y);
   const float total = total_weight(axis, window);
   const int values = 3 * p.in_w;
@@ -80,8 +80,8 @@ SIMPLE_TRT_INLINE void resample_vertically(const uint8_t* image, const Letterbox
   }
 }
 
-/// Weighted sums of pixels of `row` into the three planes, from `out` on. A pixel is read as four values, the last of which
-/// belongs to its neighbour and is dropped: so its three channels are added as one vector.
+/// Weighted sums of pixels of `row` into the three planes, from `out` on. A pixel is read as four values, the last of
+/// which belongs to its neighbour and is dropped: so its three channels are added as one vector.
 SIMPLE_TRT_INLINE void resample_horizontally(const float* row, const Workspace& workspace, int width, int64_t plane,
                                              float* out) {
   for (int x = 0; x < width; ++x) {

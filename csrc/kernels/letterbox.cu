@@ -1,5 +1,5 @@
-// One thread makes one output pixel, all channels, straight from the photo: neighbours read neighbouring bytes, and what
-// windows share comes from the caches.
+// One thread makes one output pixel, all channels, straight from the photo: neighbours read neighbouring bytes, and
+// what windows share comes from the caches.
 #include "launch.h"
 #include "letterbox.h"
 
@@ -83,11 +83,7 @@ Status letterbox_cuda(const uint8_t* image, const LetterboxParams& p, DType dtyp
   if (status != Status::kOk) return status;
   const ContentSize content = content_size(p);
   const Photo photo{image, p.pitch, resample_axis(p.in_h, content.height), resample_axis(p.in_w, content.width)};
-  const Target target{p.out_h,
-                      p.out_w,
-                      content,
-                      {p.mean[0], p.mean[1], p.mean[2]},
-                      {p.std[0], p.std[1], p.std[2]}};
+  const Target target{p.out_h, p.out_w, content, {p.mean[0], p.mean[1], p.mean[2]}, {p.std[0], p.std[1], p.std[2]}};
   const dim3 block(kBlockWidth, kBlockHeight);
   const dim3 grid(divide_up(static_cast<unsigned>(p.out_w), kBlockWidth),
                   divide_up(static_cast<unsigned>(p.out_h), kBlockHeight));

@@ -3,12 +3,13 @@
 //   image  [H, W, 3]           uint8 RGB, rows `pitch` bytes apart
 //   out    [3, out_h, out_w]   fp32 (CUDA: fp32, fp16 or bf16)
 //
-// The content fills content_h x content_w cells: scale = min(out_w / W, out_h / H), sides round half up, at least 1. It is
-// resampled with half-pixel centres and a triangle filter that widens when it shrinks (antialiased bilinear); then
-// (v / 255 - mean) / std per channel. Outside the content v is 0. To come back: x_image = x_out * (W / content_w), y likewise.
+// The content fills content_h x content_w cells: scale = min(out_w / W, out_h / H), sides round half up, at least 1. It
+// is resampled with half-pixel centres and a triangle filter that widens when it shrinks (antialiased bilinear); then
+// (v / 255 - mean) / std per channel. Outside the content v is 0. To come back: x_image = x_out * (W / content_w), y
+// likewise.
 //
-// Implementations agree to 2e-5 in fp32; the filter's centre is rounded to float as PyTorch's antialiased interpolate does,
-// which matters on large photos. Limits: all sides 1 to 65536, std not 0.
+// Implementations agree to 2e-5 in fp32; the filter's centre is rounded to float as PyTorch's antialiased interpolate
+// does, which matters on large photos. Limits: all sides 1 to 65536, std not 0.
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,6 @@
-// Lets the compiler make several versions of a CPU loop, for the vector widths that x86-64 processors may have; the best one
-// is chosen when the library is loaded. Elsewhere (aarch64 has its vectors in the base architecture) there is one.
+// Lets the compiler make several versions of a CPU loop, for the vector widths that x86-64 processors may have; the
+// best one is chosen when the library is loaded. Elsewhere (aarch64 has its vectors in the base architecture) there is
+// one.
 //
 // All versions give the same results: no flag allows the compiler to change arithmetic (see csrc/flags.cmake).
 #pragma once
@@ -16,5 +17,13 @@
 #define SIMPLE_TRT_MULTIVERSION
 #endif
 
-// For the functions that such a loop calls: they must become part of it to be compiled for its vectors.
+// Before a loop whose iterations touch separate elements: arrays may be the same or apart, but no iteration reads what
+// another one writes. The compiler cannot see that through two pointers.
+#if defined(__clang__)
+#define SIMPLE_TRT_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define SIMPLE_TRT_INDEPENDENT _Pragma("GCC ivdep") _Pragma("GCC unroll 1")
+#endif
+
+// For the functions that a multiversion function calls: they must become part of it to be compiled for its vectors.
 #define SIMPLE_TRT_INLINE __attribute__((always_inline)) inline

@@ -123,8 +123,8 @@ class Pool {
   int helpers_ = 0;
 };
 
-/// The pool of this process, or null when there is no memory for one. The threads of a parent are not in its forked child,
-/// and its locks may have been held, so a child makes a new pool and leaves the old one alone.
+/// The pool of this process, or null when there is no memory for one. The threads of a parent are not in its forked
+/// child, and its locks may have been held, so a child makes a new pool and leaves the old one alone.
 Pool* this_process_pool() {
   static std::atomic<Pool*> current{nullptr};
   Pool* pool = current.load();

@@ -1,10 +1,10 @@
-// What "maximum" means to the pools, as the order of an integer key: comparing keys is exact, associative and commutative,
-// so vector lanes, warps and single threads all find the same maximum in whatever order they look.
+// What "maximum" means to the pools, as the order of an integer key: comparing keys is exact, associative and
+// commutative, so vector lanes, warps and single threads all find the same maximum in whatever order they look.
 //
 //   -inf < negative numbers < -0 < +0 < positive numbers < +inf < NaN
 //
-// NaN is the greatest, so it wins over every number and stays (as a NaN; its payload is not kept). That -0 is below +0 shows
-// only in the sign of a zero.
+// NaN is the greatest, so it wins over every number and stays (as a NaN; its sign is not kept). That -0 is below +0
+// shows only in the sign of a zero.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ template <>
 struct PoolOrder<float> {
   using Key = int32_t;
   using Bits = uint32_t;
-  static constexpr Key kInfinity = 0x7f800000;
+  static constexpr Bits kInfinity = 0x7f800000;
   static constexpr Key kGreatest = INT32_MAX;
   static constexpr Key kLowest = INT32_MIN;
   static SIMPLE_TRT_HD inline Bits bits(float value) { return bits_of(value); }
@@ -48,7 +48,7 @@ template <>
 struct PoolOrder<Half> {
   using Key = int16_t;
   using Bits = uint16_t;
-  static constexpr Key kInfinity = 0x7c00;
+  static constexpr Bits kInfinity = 0x7c00;
   static constexpr Key kGreatest = INT16_MAX;
   static constexpr Key kLowest = INT16_MIN;
   static SIMPLE_TRT_HD inline Bits bits(Half value) { return value.bits; }
@@ -59,7 +59,7 @@ template <>
 struct PoolOrder<BFloat16> {
   using Key = int16_t;
   using Bits = uint16_t;
-  static constexpr Key kInfinity = 0x7f80;
+  static constexpr Bits kInfinity = 0x7f80;
   static constexpr Key kGreatest = INT16_MAX;
   static constexpr Key kLowest = INT16_MIN;
   static SIMPLE_TRT_HD inline Bits bits(BFloat16 value) { return value.bits; }
@@ -75,14 +75,16 @@ SIMPLE_TRT_HD inline constexpr PoolKey<T> lowest_key() {
   return PoolOrder<T>::kLowest;
 }
 
-/// The key of a value: its bits, all but the sign turned over in a negative number.
+/// The key of a value: its bits, but those of a negative number (not NaN) turned over, all but the sign, and a NaN's
+/// sign removed. One comparison, of what is left without the sign where there was one: compilers make vectors of this
+/// form.
 template <class T>
 SIMPLE_TRT_HD inline PoolKey<T> key_of(T value) {
   using Order = PoolOrder<T>;
-  using Key = PoolKey<T>;
-  const Key bits = static_cast<Key>(Order::bits(value));
-  const Key key = bits < 0 ? static_cast<Key>(bits ^ Order::kGreatest) : bits;
-  return static_cast<Key>(bits & Order::kGreatest) > Order::kInfinity ? Order::kGreatest : key;
+  using Bits = typename Order::Bits;
+  const Bits bits = Order::bits(value);
+  const bool negative_number = static_cast<Bits>(bits ^ static_cast<Bits>(Order::kLowest)) <= Order::kInfinity;
+  return static_cast<PoolKey<T>>(negative_number ? bits ^ Order::kGreatest : bits & Order::kGreatest);
 }
 
 /// The value whose key this is.

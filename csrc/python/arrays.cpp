@@ -45,7 +45,8 @@ Element element_of(const std::string& typestr, const char* name) {
   if (native && kind == "V2") return Element::kBFloat16;
   if (native && kind == "i4") return Element::kInt32;
   if (kind == "u1") return Element::kUint8;
-  throw py::type_error(std::string(name) + ": expected float32, float16, bfloat16, int32 or uint8, got type '" + typestr + "'");
+  throw py::type_error(std::string(name) + ": expected float32, float16, bfloat16, int32 or uint8, got type '" +
+                       typestr + "'");
 }
 
 std::vector<int64_t> contiguous_strides(const std::vector<int64_t>& shape, Element element) {
@@ -90,7 +91,8 @@ ArrayView view_of(const py::object& array, const char* interface, const char* na
   view.data = reinterpret_cast<void*>(data.first);
   view.writable = !data.second;
   const bool strided = fields.contains("strides") && !fields["strides"].is_none();
-  view.strides = strided ? fields["strides"].cast<std::vector<int64_t>>() : contiguous_strides(view.shape, view.element);
+  view.strides =
+      strided ? fields["strides"].cast<std::vector<int64_t>>() : contiguous_strides(view.shape, view.element);
   return view;
 }
 
@@ -118,9 +120,7 @@ py::array contiguous(const py::array& array) { return py::array::ensure(array, p
 
 py::array new_array(const std::vector<int64_t>& shape, const py::array& like) { return py::array(like.dtype(), shape); }
 
-py::array new_array(const std::vector<int64_t>& shape, const char* dtype) {
-  return py::array(py::dtype(dtype), shape);
-}
+py::array new_array(const std::vector<int64_t>& shape, const char* dtype) { return py::array(py::dtype(dtype), shape); }
 
 void expect_shape(const ArrayView& view, const std::vector<int64_t>& shape) {
   if (fits(view.shape, shape)) return;

@@ -37,8 +37,8 @@ struct ArrayView {
 
 constexpr int64_t kAny = -1;
 
-/// View of a NumPy array, or of a device array. TypeError for what is neither or has another element type than those above
-/// (bfloat16 is the 2-byte void type of ml_dtypes). In an emulator build a device array is a NumPy array.
+/// View of a NumPy array, or of a device array. TypeError for what is neither or has another element type than those
+/// above (bfloat16 is the 2-byte void type of ml_dtypes). In an emulator build a device array is a NumPy array.
 ArrayView host_view(const py::array& array, const char* name);
 ArrayView device_view(const py::object& array, const char* name);
 

@@ -1,9 +1,8 @@
 // Python name of letterbox.
-#include "../kernels/letterbox.h"
-
 #include <array>
 #include <memory>
 
+#include "../kernels/letterbox.h"
 #include "arrays.h"
 #include "core.h"
 
@@ -13,7 +12,8 @@ namespace {
 using Channels = std::array<float, 3>;
 
 /// Rows of the image may lie any distance apart; within a row the pixels are packed RGB.
-LetterboxParams letterbox_params(const ArrayView& image, int out_h, int out_w, const Channels& mean, const Channels& std) {
+LetterboxParams letterbox_params(const ArrayView& image, int out_h, int out_w, const Channels& mean,
+                                 const Channels& std) {
   expect_element(image, Element::kUint8);
   expect_shape(image, {kAny, kAny, 3});
   if (image.strides[1] != 3 || image.strides[2] != 1) {
@@ -59,7 +59,8 @@ void letterbox_on_device(const py::object& photo, const py::object& result, cons
 }  // namespace
 
 void bind_letterbox(py::module_& module) {
-  module.def("letterbox", &letterbox, py::arg("image"), py::arg("out_h"), py::arg("out_w"), py::arg("mean"), py::arg("std"),
+  module.def("letterbox", &letterbox, py::arg("image"), py::arg("out_h"), py::arg("out_w"), py::arg("mean"),
+             py::arg("std"),
              "Scale a photo [H, W, 3] uint8 into the top-left corner of [3, out_h, out_w] float32 and normalise it.");
 #if defined(SIMPLE_TRT_WITH_CUDA)
   module.def("letterbox_cuda", &letterbox_on_device, py::arg("image"), py::arg("out"), py::arg("mean"), py::arg("std"),

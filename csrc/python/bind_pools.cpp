@@ -20,7 +20,6 @@ void expect_like(const ArrayView& map, const ArrayView& first) {
   expect_contiguous(map);
 }
 
-
 py::array center_pool(const py::array& column_array, const py::array& row_array) {
   const py::array columns = contiguous(column_array), rows = contiguous(row_array);
   const ArrayView column = host_view(columns, "column"), row = host_view(rows, "row");
@@ -70,7 +69,8 @@ py::array corner_pool(const py::array& x_array, int direction, const std::option
   const DType dtype = map_dtype(x);
   {
     py::gil_scoped_release release;
-    expect_ok(corner_pool_cpu(x.data, other_data, dtype, shape, direction, other_direction, pooled.data), "corner_pool");
+    expect_ok(corner_pool_cpu(x.data, other_data, dtype, shape, direction, other_direction, pooled.data),
+              "corner_pool");
   }
   return result;
 }
@@ -85,14 +85,16 @@ py::array corner_pool_backward(const py::array& grad_array, const py::array& x_a
   const DType dtype = map_dtype(x);
   {
     py::gil_scoped_release release;
-    expect_ok(corner_pool_backward_cpu(grad.data, x.data, dtype, shape, direction, grad_x.data), "corner_pool_backward");
+    expect_ok(corner_pool_backward_cpu(grad.data, x.data, dtype, shape, direction, grad_x.data),
+              "corner_pool_backward");
   }
   return result;
 }
 
 #if defined(SIMPLE_TRT_WITH_CUDA)
 
-void center_pool_on_device(const py::object& columns, const py::object& rows, const py::object& result, uintptr_t stream) {
+void center_pool_on_device(const py::object& columns, const py::object& rows, const py::object& result,
+                           uintptr_t stream) {
   const ArrayView column = device_view(columns, "column"), row = device_view(rows, "row");
   const ArrayView pooled = device_view(result, "pooled");
   const PoolShape shape = pool_shape(column);
@@ -105,7 +107,8 @@ void center_pool_on_device(const py::object& columns, const py::object& rows, co
 
 void center_pool_backward_on_device(const py::object& grads, const py::object& columns, const py::object& rows,
                                     const py::object& for_column, const py::object& for_row, uintptr_t stream) {
-  const ArrayView grad = device_view(grads, "grad"), column = device_view(columns, "column"), row = device_view(rows, "row");
+  const ArrayView grad = device_view(grads, "grad"), column = device_view(columns, "column"),
+                  row = device_view(rows, "row");
   const ArrayView grad_column = device_view(for_column, "grad_column"), grad_row = device_view(for_row, "grad_row");
   const PoolShape shape = pool_shape(column);
   expect_contiguous(column);
@@ -135,15 +138,16 @@ void corner_pool_on_device(const py::object& xs, const py::object& result, int d
             "corner_pool_cuda");
 }
 
-void corner_pool_backward_on_device(const py::object& grads, const py::object& xs, const py::object& result, int direction,
-                                    uintptr_t stream) {
+void corner_pool_backward_on_device(const py::object& grads, const py::object& xs, const py::object& result,
+                                    int direction, uintptr_t stream) {
   const ArrayView grad = device_view(grads, "grad"), x = device_view(xs, "x"), grad_x = device_view(result, "grad_x");
   const PoolShape shape = pool_shape(x);
   expect_contiguous(x);
   expect_like(grad, x);
   expect_output(grad_x, x.element, x.shape);
-  expect_ok(corner_pool_backward_cuda(grad.data, x.data, map_dtype(x), shape, direction, grad_x.data, stream_of(stream)),
-            "corner_pool_backward_cuda");
+  expect_ok(
+      corner_pool_backward_cuda(grad.data, x.data, map_dtype(x), shape, direction, grad_x.data, stream_of(stream)),
+      "corner_pool_backward_cuda");
 }
 
 #endif
@@ -155,9 +159,10 @@ void bind_pools(py::module_& module) {
              "Column maxima of one map plus row maxima of another, [B, C, H, W].");
   module.def("center_pool_backward", &center_pool_backward, py::arg("grad"), py::arg("column"), py::arg("row"),
              "Gradients (grad_column, grad_row) of center_pool.");
-  module.def("corner_pool", &corner_pool, py::arg("x"), py::arg("direction"), py::arg("other") = py::none(),
-             py::arg("other_direction") = kAddAsItIs,
-             "Running maximum towards a side (0 top, 1 bottom, 2 left, 3 right), plus another map or its running maximum.");
+  module.def(
+      "corner_pool", &corner_pool, py::arg("x"), py::arg("direction"), py::arg("other") = py::none(),
+      py::arg("other_direction") = kAddAsItIs,
+      "Running maximum towards a side (0 top, 1 bottom, 2 left, 3 right), plus another map or its running maximum.");
   module.def("corner_pool_backward", &corner_pool_backward, py::arg("grad"), py::arg("x"), py::arg("direction"),
              "Gradient of one running maximum.");
 #if defined(SIMPLE_TRT_WITH_CUDA)

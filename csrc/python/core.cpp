@@ -1,4 +1,5 @@
-// The torch-free Python module: every op as `<op>` on NumPy arrays (allocates its results) and, when CUDA code is built, as
+// The torch-free Python module: every op as `<op>` on NumPy arrays (allocates its results) and, when CUDA code is
+// built, as
 // `<op>_cuda` on device arrays (writes into the arrays given, on the stream given, without waiting).
 #include "core.h"
 
