@@ -1,6 +1,6 @@
-#include "device_count.h"
-
 #include <cuda_runtime.h>
+
+#include "device_count.h"
 
 int simple_trt::cuda_device_count() {
   int count = 0;
