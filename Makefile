@@ -8,17 +8,19 @@ DATA ?= $(or $(SIMPLE_TRT_DATA),../shared/data)
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pytest lint build gpu bench clean
+RESULTS ?= benchmarks/results
+BENCHMARKS := latency kernels people stages accuracy
+.PHONY: help demo test pytest lint build emulator gpu bench clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-9s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.demo  ## install, build an engine for this machine, run it on a photo (PHOTO=file or folder), leave pictures in demo/
 	PATH="$(abspath $(BIN)):$$PATH" DEMO="$(DEMO)" PHOTO="$(PHOTO)" DATA="$(DATA)" sh export/demo.sh
 
 test: lint pytest  ## all checks (lint, types, tests)
 
-pytest: build  ## the tests alone
+pytest: build emulator  ## the tests alone
 	SIMPLE_TRT_DATA="$(abspath $(DATA))" $(BIN)/python -m pytest -n $(JOBS) -m "not gpu"
 
 lint: $(VENV)/.dev  ## ruff, clang-format, mypy
@@ -29,6 +31,18 @@ lint: $(VENV)/.dev  ## ruff, clang-format, mypy
 
 build: $(VENV)/.dev  ## compile the kernels, the NumPy core and the torch ops into simple_trt/
 	$(BIN)/python setup.py -q build_ext --inplace
+
+emulator: $(VENV)/.dev  ## compile the CUDA kernels for the CPU, plain and with sanitizers, as the tests run them
+	$(BIN)/python -c "from tests.kernels.emulator import build; build('plain'); build('sanitized')"
+
+bench: build  ## measure everything that needs no GPU, on a quiet machine; writes benchmarks/results
+	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --out $(RESULTS)/$$name.json || exit 1; done
+	$(BIN)/python -m benchmarks.report
+
+# The machine with the GPU may have no network: this uses the Python that is there.
+gpu:  ## gpu tests, kernel and pipeline benchmarks on an NVIDIA GPU, one JSON report
+	$(PYTHON) setup.py -q build_ext --inplace
+	$(PYTHON) -m benchmarks.gpu --out $(RESULTS)/gpu.json
 
 clean:  ## remove what was built; keep the environment
 	rm -rf build simple_trt/*.so $(DEMO) *.egg-info

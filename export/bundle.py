@@ -94,7 +94,7 @@ def page(card: dict[str, Any]) -> str:
         [
             f"# {card['name']}",
             "",
-            f"SIMPLE, preset `{card['preset']}`, {card['skeleton']} keypoints, input {'x'.join(map(str, card['size']))}.",
+            f"SIMPLE, preset `{card['preset']}`: {card['skeleton']} keypoints, {card['size'][0]}x{card['size'][1]} input.",
             f"Licence of the weights: {card['licence']}.",
             "",
             "## Accuracy on the 300-image split",
