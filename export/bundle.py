@@ -90,11 +90,12 @@ def page(card: dict[str, Any]) -> str:
         if rows
         else ["Not measured yet."]
     )
+    size = "x".join(map(str, card["size"]))
     return "\n".join(
         [
             f"# {card['name']}",
             "",
-            f"SIMPLE, preset `{card['preset']}`: {card['skeleton']} keypoints, {card['size'][0]}x{card['size'][1]} input.",
+            f"SIMPLE, preset `{card['preset']}`: {card['skeleton']} keypoints, {size} input.",
             f"Licence of the weights: {card['licence']}.",
             "",
             "## Accuracy on the 300-image split",
