@@ -57,7 +57,7 @@ class CMakeBuild(build_ext):
         run([cmake, "--build", str(build), "--target", "install", "--parallel", str(os.cpu_count() or 1)])
 
     def copy_extensions_to_source(self) -> None:
-        """For ``--inplace``: put all libraries into the source tree, whole, though a program may be using the old ones."""
+        """For ``--inplace``: put all libraries into the source tree, whole: a program may be using the old ones."""
         for built in (Path(self.build_lib) / "simple_trt").glob("*.so"):
             target = ROOT / "simple_trt" / built.name
             if target.exists() and filecmp.cmp(built, target, shallow=False):

@@ -93,9 +93,8 @@ __global__ void __launch_bounds__(kWarpSize* kCrossWarps)
   const int lane = static_cast<int>(threadIdx.x);
   const int64_t plane = static_cast<int64_t>(blockIdx.x) * height * width;
   for (int row = static_cast<int>(threadIdx.y) * kWarpSize + lane; row < height; row += kCrossWarps * kWarpSize) {
-    row_best[row] = lowest_key<T>();
+    row_best[row] = lowest_key<T>();  // read after the first barrier below
   }
-  __syncthreads();
   for (int step = lane; step < width + lane; step += kWarpSize) {
     const int64_t column = plane + place_of(step, width, leftwards);
     int carry = lowest_key<T>();

@@ -23,9 +23,11 @@ PYBIND11_MODULE(SIMPLE_TRT_MODULE, module) {
              "Choose the order in which the emulator runs blocks and threads.");
 #elif defined(SIMPLE_TRT_WITH_CUDA)
   module.attr("cuda_built") = true;
+  module.attr("cuda_archs") = SIMPLE_TRT_CUDA_ARCHS;  // as CMake names them, comma-separated
   module.def("cuda_devices", &simple_trt::cuda_device_count, "Number of usable CUDA devices, 0 without a driver.");
 #else
   module.attr("cuda_built") = false;
+  module.attr("cuda_archs") = "";
   module.def("cuda_devices", [] { return 0; }, "Always 0: this build has no CUDA code.");
 #endif
   simple_trt::python::bind_letterbox(module);

@@ -24,13 +24,13 @@ def core() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def emulated() -> ModuleType:
-    """The same module with CUDA kernels that run on NumPy arrays; ``set_schedule_seed`` chooses the order of threads."""
+    """The same module, its CUDA kernels running on NumPy arrays; ``set_schedule_seed`` chooses the order of threads."""
     return emulator.load("_core_emulated", emulator.build())
 
 
 @pytest.fixture
 def run_sanitized(tmp_path: Path) -> Callable[[Sequence[Call]], Outcome]:
-    """Makes calls of the emulated module under AddressSanitizer and UndefinedBehaviorSanitizer; none may find anything."""
+    """Makes calls of the emulated module under AddressSanitizer and UndefinedBehaviorSanitizer; no finding allowed."""
 
     def run(calls: Sequence[Call]) -> Outcome:
         outcome = emulator.run_sanitized(calls, tmp_path)

@@ -1,7 +1,7 @@
 """Builds what tests/cpp describes, and runs kernels under the sanitizers in a process of their own.
 
-The CUDA kernels are compiled by the C++ compiler against the grid emulator of csrc/emulator. The build folders are kept, so
-only what has changed is compiled again.
+The CUDA kernels are compiled by the C++ compiler against the grid emulator of csrc/emulator. The build folder is kept,
+so only what has changed is compiled again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Call = tuple[str, tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a sanitized process left: its exit status, what it said, and for each call (arguments afterwards, result)."""
+    """What a sanitized process left: exit status, what it said, and for each call (arguments afterwards, result)."""
 
     returncode: int
     said: str

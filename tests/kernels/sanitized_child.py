@@ -1,4 +1,4 @@
-"""Makes the pickled calls on a sanitized module and pickles what came of them: ``CHILD MODULE FOLDER CALLS RESULTS``."""
+"""Makes pickled calls on a sanitized module and pickles what came of them: ``CHILD MODULE FOLDER CALLS RESULTS``."""
 
 from __future__ import annotations
 
