@@ -1,8 +1,8 @@
 """Tiny ONNX models with the inputs, outputs and metadata of ours, for tests that need an engine but no network.
 
 `image` float32 [B,3,H,W] -> `boxes` [B,32,4], `scores` [B,32], `keypoints` [B,32,17,3], `num` [B] int32. Three people
-stand at fixed places and are shifted by the mean of a convolution of the picture, so that another picture, another mean
-or another precision is seen.
+stand at fixed places and are shifted by the mean of three convolutions of the picture (the middle one may be
+quantised), so that another picture, another mean or another precision is seen.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def tiny_model(size: int = 64, batch: int = 1, shift: float = 1.0, **changes: An
     rng = np.random.default_rng(0)
     boxes, scores, keypoints = _places(size)
     constants = {
-        "kernel": (rng.normal(size=(4, 3, 3, 3)) * 0.2).astype(np.float32),
+        "stem_kernel": (rng.normal(size=(4, 3, 3, 3)) * 0.2).astype(np.float32),
+        "middle_kernel": (rng.normal(size=(4, 4, 1, 1)) * 0.5).astype(np.float32),
+        "head_kernel": (rng.normal(size=(4, 4, 1, 1)) * 0.5).astype(np.float32),
         "shift": np.full((1,), shift, np.float32),
         "mask": np.array([1.0, 1.0, 0.0], np.float32),
         "boxes_at": np.repeat(boxes, batch, 0),
@@ -74,7 +76,9 @@ def tiny_model(size: int = 64, batch: int = 1, shift: float = 1.0, **changes: An
     }
     node = helper.make_node
     nodes = [
-        node("Conv", ["image", "kernel"], ["map"], name="conv", kernel_shape=[3, 3], strides=[4, 4]),
+        node("Conv", ["image", "stem_kernel"], ["stem"], name="stem", kernel_shape=[3, 3], strides=[4, 4]),
+        node("Conv", ["stem", "middle_kernel"], ["middle"], name="middle", kernel_shape=[1, 1]),
+        node("Conv", ["middle", "head_kernel"], ["map"], name="head", kernel_shape=[1, 1]),
         node("ReduceMean", ["map", "all_axes"], ["level"], name="level", keepdims=1),
         node("Mul", ["level", "shift"], ["moved"], name="move"),
         node("Reshape", ["moved", "to_rows"], ["moved_rows"]),
@@ -99,7 +103,7 @@ def tiny_model(size: int = 64, batch: int = 1, shift: float = 1.0, **changes: An
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     helper.set_model_props(model, {"simple_trt": json.dumps(metadata(size, batch, **changes))})
     onnx.checker.check_model(model, full_check=True)
-    return model
+    return onnx.shape_inference.infer_shapes(model)
 
 
 def save_tiny(path: Path, **options: Any) -> Path:

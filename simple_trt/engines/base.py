@@ -34,18 +34,21 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How an engine is to be opened on this machine; nothing here changes what it computes.
+    """How an engine is to be opened on this machine.
 
     Args:
         runtime: for CPU engines, `openvino` or `onnxruntime` in place of the manifest's choice.
         threads: for CPU engines, the number of threads; None leaves it to the runtime.
         cache_dir: for CPU engines on OpenVINO, a folder that keeps compiled models and makes later loads faster.
+        fuse_quantised: for CPU engines on ONNX Runtime, False computes Q/DQ pairs as they are written, in place of the
+            runtime's integer kernels, which answer differently where the scales are fp16.
         device: the index of the GPU; None means GPU 0 for GPU engines and the CPU for checkpoints.
     """
 
     runtime: str | None = None
     threads: int | None = None
     cache_dir: Path | None = None
+    fuse_quantised: bool = True
     device: int | None = None
 
 

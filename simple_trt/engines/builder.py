@@ -6,6 +6,7 @@ Q/DQ), none is asked of the builder. That is the only way in TensorRT 11 and wor
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,6 @@ __all__ = ["BuildSteps", "CompileOptions", "Compiled", "Progress", "build_plan",
 
 Progress = Callable[[str, float], None]
 """Told the phase's name and how much of it is done, 0..1, from any thread."""
-
-KEPT_MESSAGES = 50
 
 
 @dataclass(frozen=True)
@@ -76,19 +75,19 @@ def message_log(trt: Any) -> Any:
     class MessageLog(trt.ILogger):
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.warnings: list[str] = []
+            self.counts: Counter[str] = Counter()
             self.errors: list[str] = []
 
         def log(self, severity: Any, message: str) -> None:
-            kept = (
-                self.errors
-                if severity <= trt.ILogger.ERROR
-                else self.warnings
-                if severity == trt.ILogger.WARNING
-                else None
-            )
-            if kept is not None and len(kept) < KEPT_MESSAGES:
-                kept.append(" ".join(message.split()))
+            text = " ".join(message.split())
+            if severity <= trt.ILogger.ERROR:
+                self.errors.append(text)
+            elif severity == trt.ILogger.WARNING:
+                self.counts[text] += 1
+
+        def warnings(self) -> list[str]:
+            """Each warning once, with how often it came."""
+            return [text if count == 1 else f"{text} ({count} times)" for text, count in self.counts.items()]
 
         def last_words(self) -> str:
             """The last error, shortened, or that there was none."""
@@ -138,7 +137,8 @@ def build_plan(
         )
     plan.write_bytes(memoryview(serialized))
     steps.finish(config)
-    return list(log.warnings)
+    warnings: list[str] = log.warnings()
+    return warnings
 
 
 def _parse(trt: Any, network: Any, log: Any, graph: Path) -> None:

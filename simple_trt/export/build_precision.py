@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
 
 from simple_trt.engines.onnx_metadata import read_metadata
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.export.build_progress import Stage
+from simple_trt.export.calibration import find_photos
+from simple_trt.export.precision import to_bf16, to_fp16, to_int8
 
 __all__ = ["TARGET_PRECISIONS", "Calibration", "Precise", "check_calibration", "check_precision", "with_precision"]
 
@@ -16,6 +23,9 @@ TARGET_PRECISIONS = {
     "tensorrt-rtx": ("fp32", "fp16", "bf16", "int8"),
     "tensorrt": ("fp32", "fp16", "bf16", "int8"),
 }
+
+GPU_TARGETS = ("tensorrt-rtx", "tensorrt")
+HALVES = {"fp16": to_fp16, "bf16": to_bf16}
 
 
 @dataclass(frozen=True)
@@ -76,9 +86,28 @@ def with_precision(
     if precision == "bf16" and target == "cpu":
         stage.say("bf16: the runtime rounds the network when it loads the graph, the decode stays fp32")
         return Precise(source)
-    stage.say(f"{precision} ...")
-    return _converted(source, target, precision, calib, folder / f"{precision}.onnx", stage)
+    path = folder / f"{precision}.onnx"
+    if precision == "int8":
+        return _quantised(source, target, calib, path, stage)
+    stage.say(f"{precision} network, fp32 decode")
+    onnx.save(HALVES[precision](onnx.load(source)), path)
+    return Precise(path)
 
 
-def _converted(source: Path, target: str, precision: str, calib: Path | None, path: Path, stage: Stage) -> Precise:
-    raise NotImplementedError
+def _quantised(source: Path, target: str, calib: Path | None, path: Path, stage: Stage) -> Precise:
+    """INT8 by Q/DQ; for a GPU, what is not quantised becomes fp16."""
+    if calib is None:
+        raise UsageError("int8 needs photos to set its ranges", "give their folder with --calib DIR")
+    photos = find_photos(calib)
+    height, width = read_metadata(source)["size"]
+
+    def inputs() -> Iterator[NDArray[np.float32]]:
+        for done, image in enumerate(photos.inputs((height, width))):
+            stage.progress(f"calibrating on {photos.count} photos", done / photos.count)
+            yield image
+
+    graph = to_int8(onnx.load(source), inputs())
+    rest = "fp16" if target in GPU_TARGETS else "fp32"
+    onnx.save(to_fp16(graph) if rest == "fp16" else graph, path)
+    stage.say(f"int8 network, {rest} heads, calibrated on {photos.count} photos")
+    return Precise(path, Calibration(photos.sha256, photos.count))

@@ -175,7 +175,7 @@ def _subject(candidate: Candidate, report: Report, stack: ExitStack) -> Engine |
         return engine
     report.notes.append("the engine was not run: there is no GPU here. Compare it on its GPU with 'simple-trt eval'")
     try:
-        options = LoadOptions(runtime="onnxruntime")
+        options = LoadOptions(runtime="onnxruntime", fuse_quantised=False)
         engine = stack.enter_context(CpuEngine(candidate.graph, graph_manifest(candidate.graph), options))
     except SimpleTrtError as error:
         report.notes.append(f"the graph that it was compiled from cannot run on the CPU either: {error.cause}")

@@ -83,10 +83,53 @@ def test_cpu_engine(run_cli: Run, model: Path, out: Path, photos: Path, runtime:
     assert manifest.runtime == runtime or runtime is None
     assert manifest.accuracy["subject"] == "engine"
     assert manifest.accuracy["differences"]["matched"] == 3 * PEOPLE
-    assert manifest.layers["Conv"] == {"fp32": 1}
+    assert manifest.layers["Conv"] == {"fp32": 3}
     assert shlex.split(manifest.build_command)[:3] == ["simple-trt", "build", str(model)]
     with open_engine(out) as engine:
         assert engine.infer({"image": np.zeros((1, 3, 64, 64), np.float32)})["num"] == [PEOPLE]
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_int8_cpu_engine(run_cli: Run, model: Path, out: Path, photos: Path, runtime: str) -> None:
+    pytest.importorskip(runtime)
+    flags = ["--precision", "int8", "--calib", photos, "--runtime", runtime, "--min-matched", "1"]
+    code, _, said = run_cli("build", model, "-o", out, *flags)
+    assert code == 0, said
+    assert "calibrated on 3 photos" in said
+    assert "engine beside the fp32 graph, 3 photos" in said, "the calibration photos serve for comparing too"
+    manifest = read_manifest(manifest_path(out))
+    assert manifest.layers["Conv"] == {"fp32": 2, "int8": 1}
+    assert manifest.calibration is not None
+    assert manifest.calibration["count"] == 3
+    assert run_cli("build", model, "-o", out, *flags, "--force")[0] == 0
+    assert read_manifest(manifest_path(out)).calibration == manifest.calibration
+
+
+def test_photos_to_calibrate_on_must_be_there(run_cli: Run, model: Path, out: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, _, said = run_cli("build", model, "-o", out, "--precision", "int8", "--calib", tmp_path / "empty")
+    assert code == 2
+    assert "no photos" in said
+    (tmp_path / "empty" / "broken.jpg").write_bytes(b"no picture")
+    code, _, said = run_cli("build", model, "-o", out, "--precision", "int8", "--calib", tmp_path / "empty")
+    assert code == 1
+    assert "broken.jpg" in said
+    assert left_in(out.parent) == []
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
+def test_rtx_engine_in_every_precision(run_cli: Run, model: Path, out: Path, photos: Path, precision: str) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="needs the package tensorrt-rtx")
+    flags = ["--target", "tensorrt-rtx", "--precision", precision, "--calib", photos]
+    code, _, said = run_cli("build", model, "-o", out, *flags)
+    assert code == 0, said
+    manifest = read_manifest(manifest_path(out))
+    kinds = {"fp16": {"fp16": 3}, "bf16": {"bf16": 3}, "int8": {"fp16": 2, "int8": 1}}
+    assert (manifest.precision, manifest.layers["Conv"]) == (precision, kinds[precision])
+    if precision == "bf16":
+        assert "cannot run on the CPU either" in said
+    elif not manifest.accuracy["failures"]:
+        assert manifest.accuracy["differences"]["matched"] == 3 * PEOPLE
 
 
 def test_the_recorded_command_builds_the_same_engine(run_cli: Run, model: Path, out: Path) -> None:
@@ -151,17 +194,17 @@ def test_rtx_engine_is_built_and_says_that_it_was_not_run(
 def test_rtx_refuses_uint8_zero_points(run_cli: Run, model: Path, out: Path) -> None:
     graph = onnx.load(model)
     helper, tensors = onnx.helper, onnx.numpy_helper
-    values = {"unit": np.array(0.1, np.float32), "middle": np.array(128, np.uint8)}
+    values = {"unit": np.array(0.1, np.float32), "centre": np.array(128, np.uint8)}
     graph.graph.initializer.extend(tensors.from_array(value, name) for name, value in values.items())
     conv = graph.graph.node[0]
-    graph.graph.node.insert(0, helper.make_node("QuantizeLinear", ["image", "unit", "middle"], ["q"]))
-    graph.graph.node.insert(1, helper.make_node("DequantizeLinear", ["q", "unit", "middle"], ["d"]))
+    graph.graph.node.insert(0, helper.make_node("QuantizeLinear", ["image", "unit", "centre"], ["q"]))
+    graph.graph.node.insert(1, helper.make_node("DequantizeLinear", ["q", "unit", "centre"], ["d"]))
     assert conv.op_type == "Conv"
     graph.graph.node[2].input[0] = "d"
     onnx.save(graph, model)
     code, _, said = run_cli("build", model, "-o", out, "--target", "tensorrt-rtx")
     assert code == 1
-    assert "UINT8 zero points, first 'middle'" in said
+    assert "UINT8 zero points, first 'centre'" in said
     assert left_in(out.parent) == []
 
 

@@ -140,9 +140,9 @@ class TestInspect:
         facts = json.loads(run_cli("inspect", model, "--json")[1])
         assert facts["kind"] == "ONNX graph"
         assert facts["inputs"] == {"image": "float32 [1,3,64,64]"}
-        assert facts["layers"]["Conv"] == {"fp32": 1}
-        assert facts["parameters"] == 1936
-        assert "Conv 1 (fp32)" in run_cli("inspect", model)[1]
+        assert facts["layers"]["Conv"] == {"fp32": 3}
+        assert facts["parameters"] == 1968
+        assert "Conv 3 (fp32)" in run_cli("inspect", model)[1]
 
     def test_engine(self, run_cli: Run, model: Path, tmp_path: Path) -> None:
         out = tmp_path / "tiny.engine"
@@ -294,6 +294,20 @@ class TestExport:
         assert run_cli("export", model, "-o", out)[:2] == (0, f"{out}\n")
         assert out.read_bytes() == model.read_bytes()
         assert not list(tmp_path.glob(".*"))
+
+    @pytest.mark.parametrize(
+        ("precision", "kinds"),
+        [("fp16", {"fp16": 3}), ("bf16", {"bf16": 3}), ("int8", {"fp32": 2, "int8": 1})],
+    )
+    def test_precision_is_in_the_graph(
+        self, run_cli: Run, model: Path, tmp_path: Path, photos: Path, precision: str, kinds: dict[str, int]
+    ) -> None:
+        out = tmp_path / "other.onnx"
+        code, _, err = run_cli("export", model, "--precision", precision, "--calib", photos, "-o", out)
+        assert code == 0, err
+        facts = json.loads(run_cli("inspect", out, "--json")[1])
+        assert facts["precision"] == precision
+        assert facts["layers"]["Conv"] == kinds
 
     def test_name_must_say_what_it_is(self, run_cli: Run, model: Path, tmp_path: Path) -> None:
         code, _, err = run_cli("export", model, "-o", tmp_path / "copy.engine")
