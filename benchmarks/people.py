@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     subject = find_subject(args.model, args.work, args.seed)
     engine = build_engine(subject, args.precision, args.work, data)
-    parts = [_composed(engine, data, args), _planted(engine, args)]
+    whole = _composed(engine, data, args)
+    parts = [whole, _planted(engine, whole["about"]["arithmetic"], args)]
     write_result(
         args.out,
         "people",
@@ -83,15 +84,17 @@ def _composed(engine: Path, data: Path, args: argparse.Namespace) -> dict[str, A
     return {"what": "whole engine on composed pictures"} | _measure(spec, args)
 
 
-def _planted(engine: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """The decode of the engine's graph on maps with planted people."""
+def _planted(engine: Path, arithmetic: str, args: argparse.Namespace) -> dict[str, Any]:
+    """The decode of the engine's graph, in the engine's arithmetic, on maps with planted people."""
     pieces = cut(engine, args.work)
     inputs = {}
     for count in COUNTS:
         maps = planted_maps(count, SIZE, args.seed)
         named = {tensor: maps[name] for name, tensor in pieces.maps.items()}
         inputs[str(count)] = save_arrays(args.work / f"planted-{count}.npz", named)
-    spec = contenders.spec(contenders.graph, path=str(pieces.decode), inputs=inputs, threads=args.threads)
+    spec = contenders.spec(
+        contenders.graph, path=str(pieces.decode), inputs=inputs, threads=args.threads, precision=arithmetic
+    )
     return {"what": "decode alone on planted maps"} | _measure(spec, args)
 
 

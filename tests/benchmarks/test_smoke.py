@@ -92,7 +92,7 @@ def test_people(graph, tmp_path, monkeypatch):
     monkeypatch.setattr(people, "find_subject", lambda name, *_: Subject(name, graph, "trained"))
     monkeypatch.setattr(people, "build_engine", lambda *_: graph)
     monkeypatch.setattr(people, "pictures_of", lambda *_: crowd)
-    monkeypatch.setattr(people, "_planted", lambda engine, args: people._composed(engine, tmp_path, args))
+    monkeypatch.setattr(people, "_planted", lambda engine, _, args: people._composed(engine, tmp_path, args))
     assert people.main(["--out", str(tmp_path / "people.json"), "--work", str(tmp_path), *ONE]) == 0
     part, _ = written(tmp_path / "people.json", "people")["parts"]
     assert [row["people"] for row in part["rows"]] == [0, 1, 5, 15, 30]
