@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,18 @@ def test_int8_cpu_engine(run_cli: Run, model: Path, out: Path, photos: Path, run
     assert manifest.calibration["count"] == 3
     assert run_cli("build", model, "-o", out, *flags, "--force")[0] == 0
     assert read_manifest(manifest_path(out)).calibration == manifest.calibration
+
+
+@pytest.mark.parametrize("target", ["cpu", "tensorrt-rtx"])
+def test_no_build_from_a_graph_needs_torch(model: Path, out: Path, photos: Path, target: str) -> None:
+    if target == "tensorrt-rtx":
+        pytest.importorskip("tensorrt_rtx", reason="needs the package tensorrt-rtx")
+    script = "import sys; sys.modules['torch'] = None; from simple_trt.cli import main; sys.exit(main(sys.argv[1:]))"
+    flags = ["--target", target, "--precision", "int8", "--calib", str(photos)]
+    words = [sys.executable, "-c", script, "build", str(model), "-o", str(out), *flags]
+    found = subprocess.run(words, cwd=ROOT, text=True, capture_output=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert left_in(out.parent) == ["tiny.engine", "tiny.engine.json"]
 
 
 def test_photos_to_calibrate_on_must_be_there(run_cli: Run, model: Path, out: Path, tmp_path: Path) -> None:
@@ -427,6 +440,28 @@ def test_folder_without_permission(run_cli: Run, model: Path, out: Path) -> None
         out.parent.chmod(0o700)
     assert code == 1
     assert "no permission" in said
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of its own, mounted with the options that the test is parametrised with."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", request.param, "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("may not mount a file system here: RLIMIT_FSIZE and /proc stand in, see the tests beside this one")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("small_disk", "said"), [("size=8k", "disk full"), ("ro", "no permission")], indirect=["small_disk"]
+)
+def test_real_disk(run_cli: Run, model: Path, small_disk: Path, said: str) -> None:
+    code, _, err = run_cli("build", model, "-o", small_disk / "tiny.engine", "--runtime", "onnxruntime")
+    assert code == 1
+    assert said in err
+    assert left_in(small_disk) == []
 
 
 FULL_DISK = """
