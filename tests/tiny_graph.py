@@ -54,8 +54,14 @@ def _places(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return boxes, scores, keypoints
 
 
-def tiny_model(size: int = 64, batch: int = 1, shift: float = 1.0, **changes: Any) -> onnx.ModelProto:
-    """A checked model; `shift` scales how far the picture moves the people, `changes` go into the metadata."""
+def tiny_model(
+    size: int = 64, batch: int = 1, shift: float = 1.0, plugin: bool = False, **changes: Any
+) -> onnx.ModelProto:
+    """A checked model.
+
+    `shift` scales how far the picture moves the people; `plugin` puts a node of our own domain between them;
+    `changes` go into the metadata.
+    """
     rng = np.random.default_rng(0)
     boxes, scores, keypoints = _places(size)
     constants = {
@@ -78,7 +84,8 @@ def tiny_model(size: int = 64, batch: int = 1, shift: float = 1.0, **changes: An
     nodes = [
         node("Conv", ["image", "stem_kernel"], ["stem"], name="stem", kernel_shape=[3, 3], strides=[4, 4]),
         node("Conv", ["stem", "middle_kernel"], ["middle"], name="middle", kernel_shape=[1, 1]),
-        node("Conv", ["middle", "head_kernel"], ["map"], name="head", kernel_shape=[1, 1]),
+        *([node("CenterPool", ["middle", "middle"], ["pooled"], name="pool", domain="simple_trt")] if plugin else []),
+        node("Conv", ["pooled" if plugin else "middle", "head_kernel"], ["map"], name="head", kernel_shape=[1, 1]),
         node("ReduceMean", ["map", "all_axes"], ["level"], name="level", keepdims=1),
         node("Mul", ["level", "shift"], ["moved"], name="move"),
         node("Reshape", ["moved", "to_rows"], ["moved_rows"]),
@@ -100,9 +107,14 @@ def tiny_model(size: int = 64, batch: int = 1, shift: float = 1.0, **changes: An
         + [helper.make_tensor_value_info("num", TensorProto.INT32, [batch])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    if plugin:
+        cells = (size - 3) // 4 + 1
+        graph.value_info.append(helper.make_tensor_value_info("pooled", TensorProto.FLOAT, [batch, 4, cells, cells]))
+        changes = {"lowering": "plugin"} | changes
+    opsets = [helper.make_opsetid("", 20), *([helper.make_opsetid("simple_trt", 1)] if plugin else [])]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     helper.set_model_props(model, {"simple_trt": json.dumps(metadata(size, batch, **changes))})
-    onnx.checker.check_model(model, full_check=True)
+    onnx.checker.check_model(model, full_check=not plugin)
     return onnx.shape_inference.infer_shapes(model)
 
 

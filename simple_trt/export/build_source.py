@@ -7,11 +7,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from simple_trt import zoo
 from simple_trt.engines.onnx_metadata import read_metadata
 from simple_trt.errors import SimpleTrtError, UsageError
+from simple_trt.export.lowering import to_plain
+from simple_trt.export.metadata import update_metadata
 
-__all__ = ["Model", "Shape", "find_model", "has_torch", "source_graph"]
+__all__ = ["Model", "Shape", "find_model", "has_torch", "plain_twin", "source_graph"]
 
 NEED_TORCH = (
     "with PyTorch (pip install 'simple-trt[export]') and the checkpoint any size, batch and lowering can be made"
@@ -84,6 +88,8 @@ def source_graph(model: Model, shape: Shape, folder: Path) -> Path:
         metadata = read_metadata(model.graph)
         if not _misfit(metadata, shape):
             return model.graph
+        if not _misfit(metadata | {"lowering": "plain"}, shape):
+            return plain_twin(model.graph, folder)
         if model.checkpoint is None:
             raise SimpleTrtError(f"'{model.graph}' {_misfit(metadata, shape)}", NEED_TORCH)
     if not has_torch():
@@ -94,6 +100,15 @@ def source_graph(model: Model, shape: Shape, folder: Path) -> Path:
     assert model.checkpoint is not None
     path = folder / "source.onnx"
     return export_onnx(model.checkpoint, path, size=shape.size, batch=shape.batch or 1, lowering=shape.lowering)
+
+
+def plain_twin(graph: Path, folder: Path) -> Path:
+    """The graph of the lowering `plugin` as one of standard operators, written into `folder`; no PyTorch is needed."""
+    plain = to_plain(onnx.load(graph))
+    update_metadata(plain, lowering="plain")
+    path = folder / f"plain-{graph.name}"
+    onnx.save(plain, path)
+    return path
 
 
 def _misfit(metadata: dict[str, Any], shape: Shape) -> str:

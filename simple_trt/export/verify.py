@@ -13,11 +13,11 @@ import numpy as np
 from simple_trt.engines import Engine, LoadOptions, open_engine
 from simple_trt.engines.cpu import CpuEngine
 from simple_trt.engines.gpu import find_gpu
-from simple_trt.engines.onnx_metadata import graph_manifest
+from simple_trt.engines.onnx_metadata import graph_manifest, read_metadata
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.evaluate.coco import Predict, evaluate
 from simple_trt.export.build_progress import Stage
-from simple_trt.export.build_source import has_torch
+from simple_trt.export.build_source import has_torch, plain_twin
 from simple_trt.export.verify_people import Differences, compare_people
 from simple_trt.pictures import SUFFIXES, Picture, read_picture
 
@@ -131,8 +131,8 @@ def verify(candidate: Candidate, check: Check, open_session: OpenSession, stage:
     report = Report(noise=check.photos is None)
     with ExitStack() as stack:
         reference = _reference(candidate, report, stack)
-        subject = _subject(candidate, report, stack) if reference else None
-        if reference is None or subject is None:
+        subject = _subject(candidate, report, stack)
+        if subject is None:
             report.failures += [f"{limit} could not be measured" for limit in _limits(check)]
             return report
         before, after = open_session(reference), open_session(subject)
@@ -149,20 +149,18 @@ def _limits(check: Check) -> list[str]:
     return [name for name, limit in limits.items() if limit is not None]
 
 
-def _reference(candidate: Candidate, report: Report, stack: ExitStack) -> Engine | None:
-    """The model as an engine; None, with a note, when nothing here can run it."""
-    manifest = graph_manifest(candidate.source)
+def _reference(candidate: Candidate, report: Report, stack: ExitStack) -> Engine:
+    """The model as an engine."""
+    source = _runnable(candidate.source, candidate.plan.parent)
+    manifest = graph_manifest(source)
     if candidate.checkpoint is not None and has_torch():
         from simple_trt.engines.torch import TorchEngine, checkpoint_manifest
 
         report.reference = "checkpoint"
         weights = checkpoint_manifest(candidate.checkpoint, manifest.size, manifest.batch)
         return stack.enter_context(TorchEngine(candidate.checkpoint, weights))
-    if manifest.lowering == "plugin":
-        report.notes.append("not compared: without PyTorch only TensorRT can run a graph of the lowering 'plugin'")
-        return None
     report.reference = "fp32 graph"
-    return stack.enter_context(CpuEngine(candidate.source, manifest, LoadOptions(runtime="onnxruntime")))
+    return stack.enter_context(CpuEngine(source, manifest, LoadOptions(runtime="onnxruntime")))
 
 
 def _subject(candidate: Candidate, report: Report, stack: ExitStack) -> Engine | None:
@@ -176,13 +174,19 @@ def _subject(candidate: Candidate, report: Report, stack: ExitStack) -> Engine |
     report.notes.append("the engine was not run: there is no GPU here. Compare it on its GPU with 'simple-trt eval'")
     try:
         options = LoadOptions(runtime="onnxruntime", fuse_quantised=False)
-        engine = stack.enter_context(CpuEngine(candidate.graph, graph_manifest(candidate.graph), options))
+        graph = _runnable(candidate.graph, candidate.plan.parent)
+        engine = stack.enter_context(CpuEngine(graph, graph_manifest(graph), options))
     except SimpleTrtError as error:
         report.notes.append(f"the graph that it was compiled from cannot run on the CPU either: {error.cause}")
         return None
     report.subject = "compiled graph"
     report.notes.append("the numbers are those of the graph that it was compiled from, on ONNX Runtime")
     return engine
+
+
+def _runnable(graph: Path, folder: Path) -> Path:
+    """`graph` in standard operators, which ONNX Runtime can run."""
+    return plain_twin(graph, folder) if read_metadata(graph).get("lowering") == "plugin" else graph
 
 
 def _photos(folder: Path) -> Iterator[Picture]:
