@@ -571,7 +571,11 @@ sys.exit(main(sys.argv[1:]))
 )
 def test_killed_build_leaves_nothing(run_cli: Run, model: Path, out: Path, number: int, code: int) -> None:
     words = [sys.executable, "-c", SLOW_BUILD, "build", str(model), "-o", str(out), "--runtime", "onnxruntime"]
-    with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) as child:
+
+    def heed() -> None:  # a process started in the background inherits that Ctrl-C is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as child:
         assert child.stderr is not None
         while "compiling" not in (line := child.stderr.readline()):
             assert line, "the build ended too soon"
