@@ -22,6 +22,9 @@ set(SIMPLE_TRT_CUDA_SOURCES
     csrc/kernels/crop_heatmaps.cu
     csrc/kernels/read_keypoints.cu)
 
+# Talks to the CUDA driver, so it is not for the emulator.
+set(SIMPLE_TRT_CUDA_DRIVER_SOURCES csrc/kernels/device_count.cu)
+
 set(SIMPLE_TRT_PYTHON_SOURCES
     csrc/python/core.cpp
     csrc/python/arrays.cpp
@@ -29,7 +32,16 @@ set(SIMPLE_TRT_PYTHON_SOURCES
     csrc/python/bind_pools.cpp
     csrc/python/bind_decode.cpp)
 
-file(GLOB SIMPLE_TRT_TORCH_SOURCES RELATIVE ${CMAKE_CURRENT_LIST_DIR}/.. CONFIGURE_DEPENDS
-     ${CMAKE_CURRENT_LIST_DIR}/torch/*.cpp)
+set(SIMPLE_TRT_TORCH_SOURCES
+    csrc/torch/center_pool.cpp
+    csrc/torch/check.cpp
+    csrc/torch/corner_pool.cpp
+    csrc/torch/crop_heatmaps.cpp
+    csrc/torch/find_peaks.cpp
+    csrc/torch/group_boxes.cpp
+    csrc/torch/kernels.cpp
+    csrc/torch/letterbox.cpp
+    csrc/torch/library.cpp
+    csrc/torch/read_keypoints.cpp)
 
 set(SIMPLE_TRT_EMULATOR_SOURCES csrc/emulator/grid.cpp)

@@ -17,7 +17,7 @@ namespace {
 
 constexpr unsigned kLanes = 32;
 constexpr unsigned kMaxThreads = 1024;
-constexpr unsigned kRoundsAhead = 64;  // for which one warp keeps its lead, on average
+constexpr std::array<unsigned, 3> kRoundsAhead{0, 16, 1024};  // for which one warp keeps its lead, on average
 constexpr unsigned kMaxGridYZ = 65535;
 constexpr size_t kMaxDynamicShared = 48 << 10;
 constexpr unsigned char kUnwritten = 0xcd;  // as a float -4.3e8, as an index far out of range
@@ -81,7 +81,7 @@ class Block {
     for (unsigned i = static_cast<unsigned>(pool_.size()); i < size; ++i) pool_.push_back(std::make_unique<Thread>(i));
     size_ = size;
     failure_.reset();
-    sticky_ = random_() % 2 != 0;
+    rounds_ahead_ = kRoundsAhead[random_() % kRoundsAhead.size()];
     warp_ = 0;
     order_.resize(size);
     std::memset(shared_.get(), kUnwritten, shared_bytes_);
@@ -95,13 +95,11 @@ class Block {
     }
   }
 
-  /// One warp runs ahead of all others as far as its barriers let it: were every warp to move in step, a missing
-  /// barrier would rarely show. Lets the ready lanes of one warp run up to where they wait; false when no warp has any.
-  /// Which warp: by chance, but in half of the blocks mostly the same one again, so that warps get far ahead of each
-  /// other.
+  /// Lets the ready lanes of one warp run up to where they wait; false when no warp has any. Which warp: by chance, but
+  /// in most blocks mostly the same one again. Were all warps to move in step, a missing barrier would rarely show.
   bool run_a_warp() {
     const unsigned warps = divide_up(size_, kLanes);
-    const bool stay = sticky_ && random_() % 16 != 0;
+    const bool stay = rounds_ahead_ > 0 && random_() % rounds_ahead_ != 0;
     const unsigned first = stay ? warp_ : static_cast<unsigned>(random_() % warps);
     for (unsigned i = 0; i < warps; ++i) {
       warp_ = (first + i) % warps;
@@ -195,7 +193,7 @@ class Block {
   Thread* current_ = nullptr;
   unsigned size_ = 0;
   unsigned warp_ = 0;
-  bool sticky_ = false;
+  unsigned rounds_ahead_ = 0;
   unsigned ahead_ = 0;
   size_t shared_bytes_ = 0;
   std::mt19937_64 random_{1};

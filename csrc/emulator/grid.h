@@ -1,10 +1,10 @@
 // Runs a CUDA grid on the CPU, one block at a time, every thread a fibre with its own stack.
 //
 // A fibre runs until it meets a barrier or a warp collective, then another one runs, in an order drawn from a seeded
-// generator; so a missing barrier shows as a wrong result under some seed. Barriers and collectives really wait, and
-// misuse that hangs or is undefined on a device (a barrier some threads never reach, a warp mask that does not match)
-// is an error with an explanation. Shared memory is filled with a pattern before each block. Under AddressSanitizer
-// out-of-bounds accesses are found in global, shared and local memory alike.
+// generator, evenly or with some warps far ahead; so a missing barrier shows as a wrong result under some seed.
+// Barriers and collectives really wait, and misuse that hangs or is undefined on a device (a barrier some threads never
+// reach, a warp mask that does not match) is an error with an explanation. Shared memory is filled with a pattern
+// before each block. Under AddressSanitizer out-of-bounds accesses are found in global, shared and local memory alike.
 //
 // It says nothing about speed, memory coalescing, memory fences, or the rounding of device intrinsics.
 #pragma once
