@@ -26,7 +26,7 @@ pytest: build emulator  ## the tests alone
 lint: $(VENV)/.dev  ## ruff, clang-format, mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'csrc/*.h' 'csrc/*.cpp' 'csrc/*.cu' 'tests/cpp/*')
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files '*.h' '*.cpp' '*.cu')
 	$(BIN)/mypy
 
 build: $(VENV)/.dev  ## compile the kernels, the NumPy core and the torch ops into simple_trt/
