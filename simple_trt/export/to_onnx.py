@@ -18,6 +18,7 @@ from simple_trt.export.cleaning import cleaned
 from simple_trt.export.lowering import plugin_nodes, to_plain
 from simple_trt.export.metadata import FORMAT, PREPROCESSING, write_metadata
 from simple_trt.export.plugin_nodes import translation_table
+from simple_trt.export.siblings import merge_siblings
 from simple_trt.files import sha256_of, whole_file
 from simple_trt.models import checkpoints
 from simple_trt.models.hrnet import check_size
@@ -70,7 +71,7 @@ def export_onnx(
     source = _source(model)
     shape = size or source.size
     check_size(*shape)
-    graph = cleaned(_traced(source.predictor, shape, batch))
+    graph = merge_siblings(cleaned(_traced(source.predictor, shape, batch)))
     if lowering == "plain":
         graph = to_plain(graph)
     facts = {**source.facts, "size": list(shape), "batch": batch, "lowering": lowering, "precision": "fp32"}

@@ -88,7 +88,7 @@ def test_batch_norms_are_folded_and_nodes_are_named_after_modules(plugin):
     assert "BatchNormalization" not in {node.op_type for node in plugin.graph.node}
     names = {node.name for node in plugin.graph.node}
     assert {
-        "simple.heads.0.heat/Conv",
+        "simple.heads.0/Conv",
         "simple.top_left/CornerPool",
         "decode/GroupBoxes",
         "grouping.gate/Conv",

@@ -13,7 +13,7 @@ from simple_trt.errors import SimpleTrtError
 from simple_trt.export.lowering import plugin_nodes, tensor_types
 from simple_trt.export.metadata import read_precision, update_metadata
 from simple_trt.export.precision.regions import float32_nodes
-from simple_trt.export.precision.weights import drop_unused_weights
+from simple_trt.export.weights import drop_unused_weights
 
 # Inputs that the operator's definition wants in float32 whatever its data: Resize's region and scales.
 FLOAT_INPUTS: dict[str, frozenset[int]] = {"Resize": frozenset({1, 2})}

@@ -25,7 +25,7 @@ from simple_trt.export.lowering import TensorTypes, decode_op, plugin_nodes, ten
 from simple_trt.export.metadata import read_precision, update_metadata
 from simple_trt.export.precision.histograms import collect_histograms
 from simple_trt.export.precision.regions import last_convolutions
-from simple_trt.export.precision.weights import drop_unused_weights
+from simple_trt.export.weights import drop_unused_weights
 
 LEVELS = 127
 

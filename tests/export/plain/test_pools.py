@@ -55,7 +55,15 @@ def test_center_pool(runtime, kind):
     assert_close(RUNNERS[runtime](model)(inputs), twin, 0)
 
 
-def test_corner_pool_is_one_node_a_direction():
-    x = np.zeros((1, 2, 8, 8), np.float32)
-    model = plain_model("CornerPool", {"x": x, "other": x}, [x], direction=0, other_direction=2)
-    assert [node.op_type for node in model.graph.node] == ["MaxPool", "MaxPool", "Add"]
+@pytest.mark.parametrize("runtime", RUNNERS)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("length", [15, 16, 17, 32, 33, 50, 128])
+def test_maps_longer_than_one_window(runtime, direction, length):
+    x = np.random.default_rng(length).normal(size=(1, 2, length, length + 3)).astype(np.float32)
+    twin = arrays(reference.corner_pool(*tensors({"x": x}), direction))
+    model = plain_model("CornerPool", {"x": x}, twin, direction=direction)
+    assert_close(RUNNERS[runtime](model)({"x": x}), twin, 0)
+    pools = [node for node in model.graph.node if node.op_type == "MaxPool"]
+    assert [max(attribute.ints) for attribute in pools[0].attribute if attribute.name == "kernel_shape"] == [
+        min(16, length + 3 * (direction > 1))
+    ]

@@ -65,7 +65,7 @@ def test_the_weights_take_half_the_bytes(plain):
 
 
 def test_bfloat16_rounds_to_nearest_even(plain):
-    weight = next(item for item in plain.graph.initializer if item.name == "simple.heads.0.heat.weight")
+    weight = next(item for item in plain.graph.initializer if item.name == "simple.heads.0.weight")
     half = next(item for item in to_bf16(plain).graph.initializer if item.name == f"{weight.name}_bf16")
     bits = np.frombuffer(half.raw_data, np.uint16).astype(np.uint32) << 16
     values, rounded = numpy_helper.to_array(weight).ravel(), bits.view(np.float32)
@@ -97,7 +97,7 @@ def test_the_metadata_says_so(kind, plain):
 def changed_weight(plain, value):
     model = onnx.ModelProto()
     model.CopyFrom(plain)
-    item = next(item for item in model.graph.initializer if item.name == "simple.heads.0.heat.weight")
+    item = next(item for item in model.graph.initializer if item.name == "simple.heads.0.weight")
     values = numpy_helper.to_array(item).copy()
     values.flat[0] = value
     item.CopyFrom(numpy_helper.from_array(values, item.name))
@@ -106,13 +106,13 @@ def changed_weight(plain, value):
 
 @pytest.mark.parametrize("value", [7e4, np.inf, np.nan])
 def test_a_weight_beyond_float16_is_named(plain, value):
-    with pytest.raises(SimpleTrtError, match=r"the weight 'simple\.heads\.0\.heat\.weight' reaches"):
+    with pytest.raises(SimpleTrtError, match=r"the weight 'simple\.heads\.0\.weight' reaches"):
         to_fp16(changed_weight(plain, value))
 
 
 def test_a_weight_too_small_for_float16_does_not_become_zero(plain):
     model = to_fp16(changed_weight(plain, -1e-12))
-    half = next(item for item in model.graph.initializer if item.name == "simple.heads.0.heat.weight_fp16")
+    half = next(item for item in model.graph.initializer if item.name == "simple.heads.0.weight_fp16")
     assert numpy_helper.to_array(half).flat[0] == np.float16(-(2.0**-24))
 
 

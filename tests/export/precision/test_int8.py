@@ -22,7 +22,7 @@ KEPT = {
     "simple.backbone.depthwise.1/Conv",
     "simple.pose.layers.3/Conv",
     "grouping.gate/Conv",
-    *(f"simple.heads.{i}.{part}/Conv" for i in range(3) for part in ("heat", "offset")),
+    *(f"simple.heads.{i}/Conv" for i in range(3)),
 }
 
 
