@@ -14,6 +14,7 @@ import torch
 from benchmarks.options import say
 from simple_trt import zoo
 from simple_trt.engines import manifest_path
+from simple_trt.engines.manifest import read_manifest
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.files import sha256_of
 from simple_trt.models import checkpoints
@@ -94,12 +95,12 @@ def build_engine(subject: Subject, precision: str, work: Path, data: Path) -> Pa
     """An engine made by `simple-trt build`; one that the same code made from the same weights before is used again.
 
     Raises:
-        SimpleTrtError: the build fails.
+        SimpleTrtError: the build fails, or the weights changed while it ran.
     """
     folder = work / f"engines-{_fingerprint(subject)}"
     engine = folder / f"{subject.name}-{precision}.engine"
     if engine.is_file() and manifest_path(engine).is_file():
-        return engine
+        return _checked(engine, subject)
     folder.mkdir(parents=True, exist_ok=True)
     say(f"building {engine.name}")
     words = ["build", str(subject.checkpoint), "--precision", precision, "--size", str(SIZE), "-o", str(engine)]
@@ -109,6 +110,21 @@ def build_engine(subject: Subject, precision: str, work: Path, data: Path) -> Pa
     )
     if done.returncode:
         raise SimpleTrtError(f"'{engine.name}' could not be built: {done.stderr.strip()[-600:]}", "see its message")
+    return _checked(engine, subject)
+
+
+def _checked(engine: Path, subject: Subject) -> Path:
+    """The engine, if it was built from the subject's weights and not from others that stood there for a while.
+
+    Raises:
+        SimpleTrtError: it was not.
+    """
+    built_from = (read_manifest(manifest_path(engine)).checkpoint or {}).get("sha256")
+    if built_from != subject.sha256:
+        raise SimpleTrtError(
+            f"'{engine.name}' was built from other weights than '{subject.name}' has: they changed meanwhile",
+            f"remove '{engine.parent.name}' from the work folder and measure again",
+        )
     return engine
 
 

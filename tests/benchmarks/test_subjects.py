@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from PIL import Image
@@ -5,6 +7,7 @@ from PIL import Image
 from benchmarks import subjects
 from benchmarks.subjects import Subject, build_engine, calibration_folder, find_subject
 from simple_trt.engines import manifest_path
+from simple_trt.engines.manifest import Manifest, Plan, write_manifest
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.models import checkpoints
 
@@ -55,23 +58,39 @@ def test_a_failed_build_gives_its_reason(data, tmp_path):
         build_engine(Subject("broken", broken, "trained"), "fp32", tmp_path, data)
 
 
+class Build:
+    """Stands in for the command: writes a plan and its manifest, and counts."""
+
+    def __init__(self, weights):
+        self.returncode, self.runs, self.weights = 0, 0, weights
+
+    def __call__(self, words, **_):
+        self.runs += 1
+        path = Path(words[words.index("-o") + 1])
+        path.write_text("plan")
+        facts = {"target": "cpu", "runtime": "openvino", "precision": "int8", "lowering": "plain"}
+        shape = {"batch": 1, "size": (512, 512), "skeleton": "coco"}
+        files = {"plan": Plan(path.name, "0" * 64, 4), "onnx": {"sha256": "0" * 64}}
+        manifest = Manifest(name="model", **facts, **shape, **files, checkpoint={"sha256": self.weights})
+        write_manifest(manifest_path(path), manifest)
+        return self
+
+
+def test_an_engine_of_other_weights_is_refused(data, tmp_path, monkeypatch):
+    subject = Subject("model", tmp_path / "model.safetensors", "trained", "a" * 64)
+    monkeypatch.setattr(subjects.subprocess, "run", Build("b" * 64))
+    for _ in range(2):  # built now, and found there
+        with pytest.raises(SimpleTrtError, match="built from other weights than 'model' has"):
+            build_engine(subject, "int8", tmp_path, data)
+
+
 def test_an_engine_is_built_once_for_the_same_weights(data, tmp_path, monkeypatch):
     subject = Subject("model", tmp_path / "model.safetensors", "trained", "a" * 64)
-
-    class Build:
-        returncode, runs = 0, 0
-
-        def __call__(self, words, **_):
-            self.runs += 1
-            path = type(tmp_path)(words[words.index("-o") + 1])
-            path.write_text("plan")
-            manifest_path(path).write_text("{}")
-            return self
-
-    build = Build()
+    build = Build(subject.sha256)
     monkeypatch.setattr(subjects.subprocess, "run", build)
     first = build_engine(subject, "int8", tmp_path, data)
     assert build_engine(subject, "int8", tmp_path, data) == first
     assert build.runs == 1
-    build_engine(Subject("model", subject.checkpoint, "trained", "b" * 64), "int8", tmp_path, data)
+    build.weights = "b" * 64
+    build_engine(Subject("model", subject.checkpoint, "trained", build.weights), "int8", tmp_path, data)
     assert build.runs == 2
