@@ -13,6 +13,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.kernels.emulator import ROOT
+
 PTX, MACHINE_CODE = 1, 2
 CONTAINER = struct.pack("<I", 0xBA55ED50)  # how a container of device code begins
 
@@ -73,3 +75,21 @@ def test_by_default_that_is_all_this_nvcc_takes_from_turing_up(device_code: set[
     listed = subprocess.run([nvcc, "--list-gpu-arch"], capture_output=True, text=True, check=True).stdout
     taken = {int(name) for name in re.findall(r"compute_(\d+)", listed)}
     assert {arch for kind, arch in device_code if kind == MACHINE_CODE} == {arch for arch in taken if arch >= 75}
+
+
+@pytest.mark.slow
+def test_no_kernel_spills_registers_on_orin() -> None:
+    """What ptxas says of each kernel on sm_87; the report is kept in build/."""
+    nvcc = shutil.which("nvcc")
+    if nvcc is None:
+        pytest.skip("no nvcc on PATH")
+    flags = ["-std=c++17", "-O3", "--fmad=false", "-arch=sm_87", "-cubin", "-Xptxas=-v", "-o", os.devnull]
+    report = ""
+    for source in sorted((ROOT / "csrc" / "kernels").glob("*.cu")):
+        report += subprocess.run([nvcc, *flags, str(source)], capture_output=True, text=True, check=True).stderr
+    (ROOT / "build").mkdir(exist_ok=True)
+    (ROOT / "build" / "registers-sm_87.txt").write_text(report)
+    kernels = len(re.findall(r"Compiling entry function", report))
+    assert kernels > 0
+    assert report.count("0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads") >= kernels
+    assert all(int(shared) <= 48 << 10 for shared in re.findall(r"(\d+) bytes smem", report))
