@@ -37,7 +37,8 @@ class BuildFolder:
 
     def __init__(self, path: Path, out: Path, force: bool, with_manifest: bool) -> None:
         self.path = path
-        self.plan = path / out.name
+        self.plan = path / "engine" / out.name  # a folder of its own: no intermediate file can have its name
+        self.plan.parent.mkdir()
         self.out = out
         self._force = force
         self._with_manifest = with_manifest

@@ -120,6 +120,14 @@ def test_no_build_from_a_graph_needs_torch(model: Path, out: Path, photos: Path,
     assert left_in(out.parent) == ["tiny.engine", "tiny.engine.json"]
 
 
+@pytest.mark.parametrize("name", ["int8.onnx", "source.onnx", "engine"])
+def test_engine_may_have_any_name(run_cli: Run, model: Path, out: Path, photos: Path, name: str) -> None:
+    words = ("build", model, "-o", out.with_name(name), "--precision", "int8", "--calib", photos)
+    code, _, said = run_cli(*words, "--runtime", "onnxruntime")
+    assert code == 0, said
+    assert left_in(out.parent) == [name, f"{name}.json"]
+
+
 def test_photos_to_calibrate_on_must_be_there(run_cli: Run, model: Path, out: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, _, said = run_cli("build", model, "-o", out, "--precision", "int8", "--calib", tmp_path / "empty")
