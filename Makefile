@@ -39,9 +39,8 @@ bench: build  ## measure everything that needs no GPU, on a quiet machine; write
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --out $(RESULTS)/$$name.json || exit 1; done
 	$(BIN)/python -m benchmarks.report
 
-# The machine with the GPU may have no network: this uses the Python that is there.
+# The machine with the GPU may have no network: this uses the Python that is there. The report builds what it needs.
 gpu:  ## gpu tests, kernel and pipeline benchmarks on an NVIDIA GPU, one JSON report
-	$(PYTHON) setup.py -q build_ext --inplace
 	$(PYTHON) -m benchmarks.gpu --out $(RESULTS)/gpu.json
 
 clean:  ## remove what was built; keep the environment
