@@ -9,6 +9,7 @@ import onnx
 from onnx import helper
 
 from simple_trt.errors import SimpleTrtError
+from simple_trt.export.metadata import update_metadata
 from simple_trt.export.plain import RECIPES, Dim, Input, Subgraph
 
 DOMAIN = "simple_trt"
@@ -40,6 +41,7 @@ def to_plain(model: onnx.ModelProto) -> onnx.ModelProto:
         subgraph = _expand(node, types)
         plain.graph.node.extend(subgraph.nodes)
         plain.graph.initializer.extend(subgraph.constants)
+    update_metadata(plain, lowering="plain")
     return _finished(plain)
 
 

@@ -72,7 +72,7 @@ def test_names_and_metadata(plain):
         "skeleton": "coco",
         "size": list(SIZE),
         "batch": 1,
-        "lowering": "plugin",  # as exported; the fixture lowers it afterwards
+        "lowering": "plain",
         "precision": "fp32",
         "checkpoint_sha256": None,
         "preprocessing": {

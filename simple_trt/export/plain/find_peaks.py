@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from onnx import TensorProto
 
+from simple_trt.errors import SimpleTrtError
 from simple_trt.export.plain.ordered import top_in_order
 from simple_trt.export.plain.subgraph import Input, Subgraph, Value
 
 LOWEST = float("-inf")
 NO_CELL = -1.0
+# So that a cell's row and column can be told from its index in float32, however the runtime divides.
+MOST_CELLS = 1 << 22
 
 
 def find_peaks(graph: Subgraph, maps: Input, *, threshold: float, top_n: int) -> tuple[Value, ...]:
@@ -19,6 +22,11 @@ def find_peaks(graph: Subgraph, maps: Input, *, threshold: float, top_n: int) ->
     """
     height, width = maps.size(2), maps.size(3)
     cells = height * width
+    if cells > MOST_CELLS:
+        raise SimpleTrtError(
+            f"a map of {width}x{height} cells is too large for the plain graph",
+            "export a smaller size, or the plugin graph",
+        )
     values = maps.as_float()
     values = graph.where(values >= threshold, values, LOWEST)
     peaks = graph.where(_is_first_maximum(graph, values, height, width), values, LOWEST).reshape(0, 0, -1)

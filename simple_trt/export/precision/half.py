@@ -28,7 +28,7 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
     """The network in float16, decode and interface in float32.
 
     Raises:
-        SimpleTrtError: a weight is no number, or exceeds 65504.
+        SimpleTrtError: a weight is no number, or exceeds 65504; or the model is float16 or bfloat16 already.
     """
     return _HalfPass(model, TensorProto.FLOAT16).run()
 
@@ -37,7 +37,7 @@ def to_bf16(model: onnx.ModelProto) -> onnx.ModelProto:
     """The network in bfloat16, decode and interface in float32. For TensorRT; CPU engines choose bfloat16 themselves.
 
     Raises:
-        SimpleTrtError: a weight is no number.
+        SimpleTrtError: a weight is no number; or the model is float16 or bfloat16 already.
     """
     return _HalfPass(model, TensorProto.BFLOAT16).run()
 
@@ -46,6 +46,8 @@ class _HalfPass:
     """One walk through the nodes in order, giving each the type of its region."""
 
     def __init__(self, model: onnx.ModelProto, half: int) -> None:
+        if read_precision(model) in NAMES.values():
+            raise SimpleTrtError(f"the graph is {read_precision(model)} already", "give the fp32 model")
         self.half = half
         self.model = onnx.ModelProto()
         self.model.CopyFrom(model)

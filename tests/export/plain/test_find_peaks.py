@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simple_trt.errors import SimpleTrtError
+from simple_trt.export.lowering import to_plain
 from simple_trt.ops import reference
 from tests.export.runtimes import RUNNERS, Run
-from tests.export.single_node import arrays, plain_model, tensors
+from tests.export.single_node import arrays, plain_model, plugin_model, tensors
 
 THRESHOLD = math.log(0.1 / 0.9)
 NAN, INF = float("nan"), float("inf")
@@ -87,6 +89,13 @@ def test_no_threshold_at_all(runtime):
 @pytest.mark.parametrize("batch", [1, 3])
 def test_open_batch(runtime, batch):
     check(runtime, mixed(6, (batch, 3, 20, 24), [0.0, 1.0, 2.0, NAN]), top_n=8, dynamic=True)
+
+
+def test_a_map_with_more_cells_than_float32_can_count_is_refused():
+    model = plugin_model("FindPeaks", {"maps": np.zeros((1, 1, 1, 2), np.float32)}, [], threshold=0.0, top_n=1)
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 1 << 22
+    with pytest.raises(SimpleTrtError, match="too large"):
+        to_plain(model)
 
 
 @pytest.mark.parametrize("runtime", RUNNERS)

@@ -116,6 +116,11 @@ def test_a_weight_too_small_for_float16_does_not_become_zero(plain):
     assert numpy_helper.to_array(half).flat[0] == np.float16(-(2.0**-24))
 
 
+def test_what_is_half_already_is_refused(plain):
+    with pytest.raises(SimpleTrtError, match="fp16 already"):
+        to_bf16(to_fp16(plain))
+
+
 def test_the_given_model_is_left_as_it_is(plain):
     before = plain.SerializeToString(deterministic=True)
     to_fp16(plain)
