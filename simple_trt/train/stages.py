@@ -43,7 +43,11 @@ def train_network(
     trainer = Trainer(model, PoseDataset(samples, config.augmentation, skeleton, config.seed), config, out, device)
     trainer.resume()
     trained = trainer.run(progress)
-    settings = dataclasses.asdict(config) | {"pictures": len(samples), "people": sum(len(s.people) for s in samples)}
+    settings = (
+        dataclasses.asdict(config)
+        | {"init": Path(config.init).name}
+        | {"pictures": len(samples), "people": sum(len(s.people) for s in samples)}
+    )
     meta = CheckpointMeta(config.preset, config.skeleton, INPUT, settings)
     return save_model(out, Checkpoint(cast("Simple", trained), None, keypoint_prior(samples), meta))
 
