@@ -21,8 +21,10 @@ class Augmentation:
 
     size: network input, pixels. fit: "short" or "long" side of the picture that `base` pixels are divided by to give
     the neutral zoom; base None means `size`. shrink: the zoom is divided by U(shrink). rotate: degrees, U(-r, r).
-    shift: of the short side, U(-s, s) per axis. focus: probability that the crop is centred on a random person
-    instead of the picture. color: strength of brightness, contrast and saturation jitter.
+    shift: of the short side, U(-s, s) per axis. focus: probability that the crop is centred on a random person with
+    keypoints instead of the picture. person: such a crop shows the long side of this person's box at a log-uniform
+    length within this range, pixels; empty leaves the zoom as above. color: strength of brightness, contrast and
+    saturation jitter.
     """
 
     size: int = 512
@@ -33,6 +35,7 @@ class Augmentation:
     shift: float = 0.2
     flip: float = 0.5
     focus: float = 0.0
+    person: tuple[float, ...] = ()
     color: float = 0.0
 
 
@@ -40,11 +43,16 @@ def random_affine(sample: Sample, aug: Augmentation, rng: np.random.Generator) -
     """Draw the map [2,3] from continuous image to continuous network coordinates; the flag says whether it mirrors."""
     short, long = sorted((sample.width, sample.height))
     zoom = (aug.base or aug.size) / (short if aug.fit == "short" else long) / rng.uniform(*aug.shrink)
-    center = np.array([sample.width, sample.height]) / 2
-    if sample.people and rng.random() < aug.focus:
-        box = sample.people[rng.integers(len(sample.people))].box
+    center, reach = np.array([sample.width, sample.height]) / 2, float(short)
+    people = [p for p in sample.people if p.labelled] or sample.people
+    if people and rng.random() < aug.focus:
+        box = people[rng.integers(len(people))].box
         center = (box[:2] + box[2:]) / 2
-    center = center + rng.uniform(-aug.shift, aug.shift, 2) * short
+        if aug.person:
+            side = max(float((box[2:] - box[:2]).max()), 1.0)
+            zoom = np.exp(rng.uniform(*np.log(aug.person))) / side
+            reach = aug.size / zoom
+    center = center + rng.uniform(-aug.shift, aug.shift, 2) * reach
     angle = np.deg2rad(rng.uniform(-aug.rotate, aug.rotate))
     mirror = bool(rng.random() < aug.flip)
     return compose_affine(center, zoom, angle, mirror, aug.size), mirror

@@ -73,7 +73,7 @@ PRESETS: dict[str, Preset] = {
             mid=16,
             pose_hidden=48,
             grouping_width=8,
-            settings=DecodeSettings(crop=(32, 24)),
+            settings=DecodeSettings(crop=(32, 24), samples=1),
         ),
     )
 }

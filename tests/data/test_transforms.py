@@ -102,3 +102,21 @@ def test_color_jitter_changes_values_not_shape():
     out = jitter_color(image, 0.4, np.random.default_rng(3))
     assert out.shape == image.shape and out.dtype == np.uint8 and (out != image).any()
     assert jitter_color(image, 0.0, np.random.default_rng(3)) is image
+
+
+def test_a_crop_about_a_person_shows_it_at_the_asked_length():
+    people = [label((10, 20, 30, 80)), label((50, 50, 250, 150))]
+    for person in people:
+        person.visible[:3] = 2
+    people.append(label((0, 0, 5, 5)))  # nobody's keypoints are known: never the centre of a crop
+    sample = Sample("photo.jpg", 1, 300, 200, people)
+    aug = Augmentation(size=192, rotate=0, shift=0, focus=1, person=(64.0, 128.0))
+    centred = set()
+    for seed in range(40):
+        affine, _ = random_affine(sample, aug, np.random.default_rng(seed))
+        boxes = [move_box(p, affine) for p in people]
+        middle = [bool(np.allclose((b[:2] + b[2:]) / 2, 96, atol=1e-3)) for b in boxes]
+        chosen = middle.index(True)
+        assert 64 - 1e-3 <= (boxes[chosen][2:] - boxes[chosen][:2]).max() <= 128 + 1e-3
+        centred.add(chosen)
+    assert centred == {0, 1}

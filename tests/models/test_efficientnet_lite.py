@@ -2,7 +2,7 @@
 
 import torch
 
-from simple_trt.models.efficientnet_lite import EfficientNetLite, load_imagenet
+from simple_trt.models.efficientnet_lite import DepthwiseConv, EfficientNetLite, load_imagenet
 
 
 def foreign_state(backbone):
@@ -41,3 +41,19 @@ def test_imagenet_weights_take_our_normalisation():
 @torch.no_grad()
 def test_shared_features_are_a_quarter_of_the_image():
     assert EfficientNetLite(48).eval()(torch.zeros(2, 3, 64, 128)).shape == (2, 48, 16, 32)
+
+
+def test_depthwise_gradients_are_those_of_fp32_under_autocast():
+    torch.manual_seed(0)
+    conv = DepthwiseConv(8, 5, 2)
+    x = torch.randn(2, 8, 16, 16).bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = conv(x)
+    y.float().square().sum().backward()
+    assert y.dtype == x.dtype == torch.bfloat16
+    found = conv.weight.grad.clone()
+    conv.weight.grad = None
+    full = conv(x.detach().float())
+    full.backward(2 * y.detach().float())
+    assert torch.equal(found, conv.weight.grad)
+    torch.testing.assert_close(y.detach().float(), full.detach(), atol=0.02, rtol=0.01)

@@ -25,32 +25,32 @@ def crop_heatmaps(
     """Crops ``[B,M,K,h,w]`` of ``heatmaps [B,K,H,W]`` (RoIAlign of Mask R-CNN, aligned; ``samples`` squared a cell).
 
     GridSample keeps what is local local: a NaN in a heatmap reaches only the samples beside it, which the two dense
-    interpolation matrices of a separable RoIAlign would not do.
+    interpolation matrices of a separable RoIAlign would not do. Boxes that are not there sample the first cell and are
+    blanked afterwards: OpenVINO is quicker with samples outside the map, and time would then grow with the people.
     """
     keypoints, height, width = (heatmaps.size(axis) for axis in (1, 2, 3))
     count = boxes.size(1)
     region = padded_region(graph, boxes, crop_h, crop_w, padding)
-    columns = _coordinates(graph, region.x, region.exists, crop_w, samples, width, stride)
-    rows = _coordinates(graph, region.y, region.exists, crop_h, samples, height, stride)
+    columns = _coordinates(graph, region.x, crop_w, samples, width, stride)
+    rows = _coordinates(graph, region.y, crop_h, samples, height, stride)
     grids = [_grid(graph, x, y, (count, crop_h, crop_w)) for y in rows for x in columns]
     crops, *more = [_sample(graph, heatmaps, grid) for grid in grids]
     for other in more:
         crops = crops + other
     crops = crops * (1.0 / len(grids)) if more else crops
     crops = graph.node("Transpose", crops.reshape(0, keypoints, count, crop_h, crop_w), perm=[0, 2, 1, 3, 4])
+    crops = graph.where(region.exists.reshape(0, count, 1, 1, 1), crops, 0.0)
     return (crops if heatmaps.dtype == 1 else crops.cast(heatmaps.dtype),)
 
 
-def _coordinates(
-    graph: Subgraph, axis: Axis, exists: Value, cells: int, samples: int, size: int, stride: int
-) -> list[Value]:
+def _coordinates(graph: Subgraph, axis: Axis, cells: int, samples: int, size: int, stride: int) -> list[Value]:
     """Normalised map coordinates ``[B,M,cells]`` along one axis, of the first, second... sample in each crop cell."""
     unit = float(stride * cells)
     coordinates = []
     for sample in range(samples):
         place = np.arange(cells, dtype=np.float32) + np.float32((sample + 0.5) / samples)
         scaled = scaled_position(axis, place, cells)
-        counts = exists & (scaled >= -0.5 * unit) & (scaled <= (size + 0.5) * unit)
+        counts = (scaled >= -0.5 * unit) & (scaled <= (size + 0.5) * unit)
         cell = (scaled / unit - 0.5).at_least(0.0).at_most(float(size - 1))
         coordinates.append(graph.where(counts, cell * (2.0 / size) + (1.0 / size - 1.0), FAR_OUTSIDE))
     return coordinates
