@@ -65,7 +65,7 @@ class Predictor(nn.Module):
 
     Args:
         simple: image -> Maps.
-        grouping: pose crops -> gate; None keeps every activation of a crop.
+        grouping: pose crops -> gated crops; None keeps every activation of a crop.
         prior: mean place of each keypoint in its box [K,2], (x, y) in 0..1, for keypoints without any activation.
         settings: how maps become people.
     """
@@ -101,7 +101,7 @@ class Predictor(nn.Module):
         s = self.settings
         crops = ops.crop_heatmaps(pose, boxes, STRIDE, *s.crop, s.padding, s.samples).clamp(0, 1)
         if self.grouping is not None:
-            crops = crops * self.grouping(crops.flatten(0, 1)).view_as(crops)
+            crops = self.grouping(crops.flatten(0, 1)).view_as(crops)
         return ops.read_keypoints(pose, crops, boxes, self.prior, STRIDE, s.padding, s.present)
 
 
