@@ -38,6 +38,7 @@ emulator: $(VENV)/.dev  ## compile the CUDA kernels for the CPU, plain and with 
 bench: build  ## measure everything that needs no GPU, on a quiet machine; writes benchmarks/results
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --out $(RESULTS)/$$name.json || exit 1; done
 	$(BIN)/python -m benchmarks.report
+	$(BIN)/python -m benchmarks.chart --latency $(RESULTS)/latency.json --out $(RESULTS)/latency.svg
 
 # The machine with the GPU may have no network: this uses the Python that is there. The report builds what it needs.
 gpu:  ## gpu tests, kernel and pipeline benchmarks on an NVIDIA GPU, one JSON report
