@@ -29,12 +29,12 @@ from benchmarks.rounds import interleave
 from benchmarks.statistics import spread, summary
 from benchmarks.subjects import BUNDLED, SIZE, build_engine, find_subject
 from simple_trt import Session
+from simple_trt.cli.run import DEFAULT_THRESHOLD
 
 __all__ = ["COUNTS", "main", "pictures_of"]
 
 COUNTS = (0, 1, 5, 15, 30)
 CANDIDATES = 80
-SCORE = 0.25
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.out,
         "people",
         about | load.to_json(),
-        settings=asdict(plan_of(args)) | {"size": SIZE, "precision": args.precision, "score": SCORE},
+        settings=asdict(plan_of(args)) | {"size": SIZE, "precision": args.precision, "score": DEFAULT_THRESHOLD},
         model=subject.to_json(),
         parts=parts,
         targets=[_target(part) for part in parts],
@@ -68,7 +68,7 @@ def pictures_of(data: Path, engine: Path, counts: Sequence[int]) -> dict[int, ND
     """
     candidates = cutouts(data, CANDIDATES)
     with Session.open(engine) as session:
-        alone = found_alone(candidates, max(counts), SIZE, session.predict, SCORE)
+        alone = found_alone(candidates, max(counts), SIZE, session.predict, DEFAULT_THRESHOLD)
     say(f"{len(alone)} of {len(candidates)} people are found alone at the smallest size")
     chosen = alone or candidates
     return {count: compose([chosen[i % len(chosen)] for i in range(count)], SIZE) for count in counts}
@@ -109,7 +109,7 @@ def _measure(spec: Mapping[str, Any], args: argparse.Namespace) -> dict[str, Any
         {
             "people": count,
             "rows": len(found[count]),
-            "found": len(found[count].above(SCORE)),
+            "found": len(found[count].above(DEFAULT_THRESHOLD)),
             "ms": summary(times[str(count)]).to_json(),
         }
         for count in COUNTS

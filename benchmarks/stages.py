@@ -26,13 +26,13 @@ from benchmarks.rounds import Plan, Turn, interleave
 from benchmarks.statistics import estimate, round_medians, summary
 from benchmarks.subjects import BUNDLED, build_engine, find_subject
 from simple_trt import Session
+from simple_trt.cli.run import DEFAULT_THRESHOLD
 from simple_trt.engines import LoadOptions
 from simple_trt.errors import SimpleTrtError
 from simple_trt.runtime import AnnotatedSink, JsonLinesSink, PictureSource, open_source
 
 __all__ = ["main", "stage_times"]
 
-THRESHOLD = 0.25
 Times = dict[str, list[float]]
 
 
@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.out,
         "stages",
         about | load.to_json(),
-        settings=asdict(plan_of(args)) | {"photos": args.photos, "precision": args.precision, "threshold": THRESHOLD},
+        settings=asdict(plan_of(args))
+        | {"photos": args.photos, "precision": args.precision, "threshold": DEFAULT_THRESHOLD},
         model=subject.to_json(),
         stages=stages,
         command=command,
@@ -72,7 +73,7 @@ def stage_times(session: Session, source: PictureSource, json_file: Path, folder
             people = session.predict(frame.image)
             for stage, ms in people.speed.items():
                 times[stage].append(ms)
-            shown = people.above(THRESHOLD)
+            shown = people.above(DEFAULT_THRESHOLD)
             start = time.perf_counter()
             lines.write(frame, shown)
             times["json"].append(_ms_since(start))
