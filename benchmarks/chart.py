@@ -15,7 +15,15 @@ from simple_trt.files import whole_file
 __all__ = ["bars", "main"]
 
 OURS, RIVALS = "#1f77b4", "#9aa5b1"
-SHOWN = ("torch eager", "onnxruntime fp32", "cpu fp32", "cpu bf16", "cpu int8", "movenet fp32", "movenet bf16")
+SHOWN = {
+    "torch eager": "PyTorch",
+    "onnxruntime fp32": "ONNX Runtime, fp32",
+    "cpu fp32": "our engine, fp32",
+    "cpu bf16": "our engine, bf16",
+    "cpu int8": "our engine, int8",
+    "movenet fp32": "MoveNet MultiPose, fp32",
+    "movenet bf16": "MoveNet MultiPose, bf16",
+}
 Bar = tuple[str, float, float, float]
 
 
@@ -33,9 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def bars(model: Mapping[str, Any]) -> list[Bar]:
-    """Name, median and quartiles in milliseconds of each contender that the chart shows, the slowest first."""
+    """Label, median and quartiles in milliseconds of each contender that the chart shows, the slowest first."""
     rows = {row["name"]: row["ms"] for row in model["rows"]}
-    shown = [(name, ms["median"], ms["q1"], ms["q3"]) for name, ms in rows.items() if name in SHOWN]
+    shown = [(SHOWN[name], ms["median"], ms["q1"], ms["q3"]) for name, ms in rows.items() if name in SHOWN]
     return sorted(shown, key=lambda bar: -bar[1])
 
 
@@ -53,12 +61,12 @@ def _draw(result: Mapping[str, Any], out: Path) -> None:
     with matplotlib.rc_context({"svg.hashsalt": "simple-trt", "svg.fonttype": "none", "font.size": 10}):
         figure = Figure(figsize=(7.2, 0.36 * len(found) + 1.2), layout="constrained", facecolor="white")
         axes = figure.add_subplot()
-        colors = [OURS if name.startswith("cpu") else RIVALS for name in names]
+        colors = [OURS if name.startswith("our") else RIVALS for name in names]
         axes.barh(names, medians, xerr=errors, color=colors, ecolor="#444", height=0.7)
         for i, (_, median, _, q3) in enumerate(found):
             axes.text(q3 + 0.012 * max(medians), i, f"{median:.1f} ms", va="center")
         axes.set(
-            xlim=(0, 1.15 * max(medians)), xlabel="milliseconds a photo, 512 x 512, network and decode; lower is better"
+            xlim=(0, 1.2 * max(medians)), xlabel="milliseconds a photo, 512 x 512, network and decode; lower is better"
         )
         threads = "1 thread" if about["threads"] == 1 else f"{about['threads']} threads"
         axes.set_title(f"{model['name']} and its rivals on one CPU ({about['cpu']['model']}, {threads})", loc="left")

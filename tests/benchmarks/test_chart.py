@@ -15,7 +15,7 @@ MODEL = {"name": "edge-512", "rows": [row("torch eager", 90.0), row("cpu int8", 
 
 
 def test_bars_are_whole_contenders_the_slowest_first():
-    assert bars(MODEL) == [("torch eager", 90.0, 89.0, 92.0), ("cpu int8", 12.0, 11.0, 14.0)]
+    assert bars(MODEL) == [("PyTorch", 90.0, 89.0, 92.0), ("our engine, int8", 12.0, 11.0, 14.0)]
 
 
 def test_the_same_result_gives_the_same_picture(tmp_path):
@@ -26,7 +26,7 @@ def test_the_same_result_gives_the_same_picture(tmp_path):
         assert main(["--latency", str(tmp_path / "latency.json"), "--out", str(tmp_path / name)]) == 0
         charts.append((tmp_path / name).read_text(encoding="utf-8"))
     assert charts[0] == charts[1]
-    assert all(text in charts[0] for text in ("cpu int8", "12.0 ms", "A CPU, 1 thread"))
+    assert all(text in charts[0] for text in ("our engine, int8", "12.0 ms", "A CPU, 1 thread"))
     assert "network int8" not in charts[0]
 
 

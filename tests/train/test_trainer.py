@@ -130,6 +130,8 @@ def test_config_file(tmp_path):
         load_config(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("name", ["edge-crops", "edge-photos", "edge-refine", "edge-people", "edge-small", "edge-sizes"])
+@pytest.mark.parametrize(
+    "name", ["edge-crops", "edge-photos", "edge-refine", "edge-people", "edge-small", "edge-sizes"]
+)
 def test_bundled_configurations_load(name):
     assert load_config(name).preset == "edge"
