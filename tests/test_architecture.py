@@ -25,7 +25,7 @@ ROOMS: dict[str, tuple[str, str]] = {
     "pictures": ("", "numpy cv2 PIL"),
     "ops": ("_core", "torch numpy"),
     "models": ("ops", "torch safetensors"),
-    "data": ("", "torch numpy cv2 pycocotools"),
+    "data": ("", "torch numpy cv2 pycocotools PIL scipy"),
     "train": ("ops models data", "torch numpy safetensors tqdm tomli"),
     "evaluate": ("models data engines pictures", "numpy pycocotools torch"),
     "export": (

@@ -17,10 +17,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Declare the verb and its flags."""
     p = subparsers.add_parser("train", help="train a network on annotated photos", description=DESCRIPTION)
     p.add_argument(
-        "--data", action="append", required=True, metavar="COCO.json", help="COCO keypoint annotations; may be repeated"
+        "--data",
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="annotations: COCO, PoseTrack18, PoseTrack17 (a folder of json), MPII (json, .mat); may be repeated",
     )
     p.add_argument(
         "--images", action="append", required=True, metavar="DIR", help="the photos of each --data, in the same order"
+    )
+    p.add_argument(
+        "--partial",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a --data whose pictures show people who are not annotated: learn nothing where they may stand",
     )
     p.add_argument(
         "--out", required=True, metavar="DIR", help="where the run keeps its state, log and model.safetensors"
@@ -50,11 +61,14 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"{len(args.data)} --data but {len(args.images)} --images", "Give one --images for each --data."
         )
+    if unknown := [name for name in args.partial if name not in args.data]:
+        raise UsageError(f"--partial {unknown[0]} is no --data", "Name it with --data too.")
     if args.stage == "grouping" and not args.init:
         raise UsageError(
             "--stage grouping has no network to work with", "Name the trained network with --init CHECKPOINT."
         )
-    from simple_trt.data.coco import read_coco
+    from simple_trt.data.sources import read_annotations
+    from simple_trt.skeletons import find_skeleton
     from simple_trt.train.config import TrainConfig, load_config
     from simple_trt.train.stages import train_gate, train_network
 
@@ -64,7 +78,9 @@ def run(args: argparse.Namespace) -> int:
     )
     changes = {name: getattr(args, name) for name in ("preset", "init", "epochs", "batch", "lr", "seed", "workers")}
     config = config.replace(augmentation=augmentation, **changes)
-    samples = [s for data, images in zip(args.data, args.images, strict=True) for s in read_coco(data, images)]
+    skeleton = find_skeleton(config.skeleton)
+    sources = zip(args.data, args.images, strict=True)
+    samples = [s for data, images in sources for s in read_annotations(data, images, skeleton, data in args.partial)]
     out = Path(args.out)
     print(
         f"{len(samples)} photos, {sum(len(s.people) for s in samples)} people, preset {config.preset}", file=sys.stderr

@@ -1,49 +1,70 @@
-"""Reader for COCO keypoint annotations."""
+"""Reader for COCO keypoint annotations, and for those of other data sets in COCO's layout: PoseTrack18, LSP."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from simple_trt.data.labels import PersonLabel, Sample
+from simple_trt.data.keypoints import arrange, columns, enclosing_box
+from simple_trt.data.labels import Paint, PersonLabel, Sample
+from simple_trt.data.regions import box_region, code_region, everything_but, polygon_region
+from simple_trt.data.sizes import picture_size
 from simple_trt.errors import SimpleTrtError
+from simple_trt.skeletons import COCO, Skeleton
 
-KEYPOINTS = 17
+Entry = dict[str, Any]
 
 
-def read_coco(annotations: str | Path, images: str | Path) -> list[Sample]:
+def read_coco(
+    annotations: str | Path, images: str | Path, skeleton: Skeleton = COCO, partial: bool = False
+) -> list[Sample]:
     """All pictures of a COCO keypoint file that hold at least one person annotation.
 
     Keypoints get +0.5 (they are pixel indices in the file), boxes and polygons are taken as they are. People without
-    keypoints are kept; `iscrowd` annotations become ignored regions.
+    keypoints are kept; `iscrowd` annotations become ignored regions. The file's keypoints are found by their names.
+
+    PoseTrack18: frames that are not labelled are left out, ignore regions are honoured, and a person without a box gets
+    the extent of its keypoints, 15 % larger, united with its head's box.
+
+    Args:
+        annotations: the json file.
+        images: folder of the pictures.
+        skeleton: whose keypoints the labels shall have.
+        partial: not everybody in the pictures is annotated (LSP): nothing is learnt away from those who are.
 
     Raises:
         SimpleTrtError: the file is missing, is not COCO json, or an annotation is broken (its id is named).
+        UsageError: the file's keypoints are none of the skeleton's.
     """
-    data = _load(Path(annotations))
-    by_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    file, folder = Path(annotations), Path(images)
+    data = _load(file)
+    order = _order(data, skeleton)
+    by_image: dict[int, list[Entry]] = defaultdict(list)
     for ann in data["annotations"]:
         by_image[ann.get("image_id", -1)].append(ann)
     samples = []
     for info in data["images"]:
         anns = by_image.pop(info["id"], [])
-        if anns:
-            samples.append(_sample(Path(annotations), Path(images), info, anns))
+        if anns and info.get("is_labeled", True):
+            samples.append(_sample(file, folder, info, anns, order))
     if by_image:
         orphan = next(iter(by_image.values()))[0]
         raise SimpleTrtError(
             f"{annotations}: annotation {orphan.get('id')} belongs to no picture of the file",
             "Repair or remove the annotation.",
         )
+    for sample in samples if partial else ():
+        sample.crowds.append(everything_but(np.stack([p.box for p in sample.people] or [np.zeros(4)])))
     return samples
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> Entry:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -55,14 +76,31 @@ def _load(path: Path) -> dict[str, Any]:
     return data
 
 
-def _sample(file: Path, images: Path, info: dict[str, Any], anns: list[dict[str, Any]]) -> Sample:
-    sample = Sample(images / info["file_name"], int(info["id"]), int(info["width"]), int(info["height"]), [])
+@dataclass(frozen=True)
+class _Order:
+    """How many keypoints a person of the file has, and which of them each of the skeleton's is (-1: none)."""
+
+    count: int
+    columns: np.ndarray
+
+
+def _order(data: Entry, skeleton: Skeleton) -> _Order:
+    """A file that names no keypoints has the skeleton's."""
+    names: Sequence[str] = next((c["keypoints"] for c in data.get("categories", []) if "keypoints" in c), ())
+    names = names or skeleton.keypoints
+    return _Order(len(names), columns(names, skeleton))
+
+
+def _sample(file: Path, images: Path, info: Entry, anns: list[Entry], order: _Order) -> Sample:
+    picture = images / info["file_name"]
+    width, height = (info["width"], info["height"]) if "width" in info else picture_size(picture)
+    sample = Sample(picture, int(info["id"]), int(width), int(height), [], _ignored(file, info))
     for ann in anns:
         try:
             if ann.get("iscrowd"):
                 sample.crowds.append(_crowd(ann))
             else:
-                sample.people.append(_person(ann))
+                sample.people.append(_person(ann, order))
         except (KeyError, TypeError, ValueError) as error:
             raise SimpleTrtError(
                 f"{file}: annotation {ann.get('id')} of picture {info['id']} is broken ({error!r})",
@@ -71,41 +109,52 @@ def _sample(file: Path, images: Path, info: dict[str, Any], anns: list[dict[str,
     return sample
 
 
-def _person(ann: dict[str, Any]) -> PersonLabel:
-    x, y, w, h = (float(v) for v in ann["bbox"])
-    points = np.asarray(ann.get("keypoints", [0] * 3 * KEYPOINTS), np.float32)
-    if points.shape != (3 * KEYPOINTS,):
-        raise ValueError(f"{points.size} keypoint numbers, expected {3 * KEYPOINTS}")
-    points = points.reshape(KEYPOINTS, 3)
-    if not np.isfinite(points).all() or not np.isfinite((x, y, w, h)).all():
+def _ignored(file: Path, info: Entry) -> list[Paint]:
+    """PoseTrack18's ignore regions of a picture."""
+    columns_, rows = info.get("ignore_regions_x") or [], info.get("ignore_regions_y") or []
+    try:
+        return [polygon_region(_polygon(x, y)) for x, y in zip(columns_, rows, strict=True)]
+    except (TypeError, ValueError) as error:
+        raise SimpleTrtError(
+            f"{file}: an ignore region of picture {info['id']} is broken ({error})", "Repair or remove it."
+        ) from None
+
+
+def _polygon(x: list[float], y: list[float]) -> np.ndarray:
+    return np.array([x, y], np.float32).T + 0.5
+
+
+def _person(ann: Entry, order: _Order) -> PersonLabel:
+    numbers = np.asarray(ann.get("keypoints") or [0] * 3 * order.count, np.float32)
+    if numbers.shape != (3 * order.count,):
+        raise ValueError(f"{numbers.size} keypoint numbers, expected {3 * order.count}")
+    if not np.isfinite(numbers).all():
         raise ValueError("a coordinate is not finite")
+    rows = numbers.reshape(-1, 3)
+    points, visible = arrange(rows[:, :2] + 0.5, rows[:, 2].astype(np.int64), order.columns)
+    box = _box(ann, points, visible)
     polygons = ann.get("segmentation")
     region = [np.asarray(p, np.float32).reshape(-1, 2) for p in polygons] if isinstance(polygons, list) else []
-    return PersonLabel(
-        np.array([x, y, x + w, y + h], np.float32),
-        points[:, :2] + 0.5,
-        points[:, 2].astype(np.int64),
-        float(ann.get("area", w * h)),
-        region,
-    )
+    return PersonLabel(box, points, visible, float(ann.get("area", (box[2:] - box[:2]).prod())), region)
 
 
-def _crowd(ann: dict[str, Any]) -> partial[None]:
+def _box(ann: Entry, points: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    if ann.get("bbox"):
+        x, y, w, h = (float(v) for v in ann["bbox"])
+        box = np.array([x, y, x + w, y + h], np.float32)
+    else:
+        head = ann.get("bbox_head")
+        box = enclosing_box(
+            points, visible, np.array([*head[:2], head[0] + head[2], head[1] + head[3]]) if head else None
+        )
+    if not np.isfinite(box).all():
+        raise ValueError("a coordinate is not finite")
+    return box
+
+
+def _crowd(ann: Entry) -> Paint:
     code = ann.get("segmentation")
     if isinstance(code, dict):
-        return partial(_paint_code, code)
+        return code_region(code)
     x, y, w, h = (float(v) for v in ann["bbox"])
-    return partial(_paint_box, (x, y, x + w, y + h))
-
-
-def _paint_box(box: tuple[float, float, float, float], mask: np.ndarray) -> None:
-    x1, y1, x2, y2 = (max(0, round(v)) for v in box)
-    mask[y1:y2, x1:x2] = 1
-
-
-def _paint_code(code: dict[str, Any], mask: np.ndarray) -> None:
-    from pycocotools import mask as rle  # only crowds in run-length code need it
-
-    height, width = code["size"]
-    packed = rle.frPyObjects(code, height, width) if isinstance(code["counts"], list) else code
-    mask |= rle.decode(packed)
+    return box_region(x, y, x + w, y + h)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+Paint = Callable[[np.ndarray], None]
+
 
 @dataclass
 class PersonLabel:
@@ -42,4 +44,4 @@ class Sample:
     width: int
     height: int
     people: list[PersonLabel]
-    crowds: list[Callable[[np.ndarray], None]] = field(default_factory=list)
+    crowds: list[Paint] = field(default_factory=list)
