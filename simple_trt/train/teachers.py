@@ -1,0 +1,138 @@
+"""Teachers of mimicking: whatever knows one person's pose, behind one interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from simple_trt.data.dataset import MEAN, STD
+from simple_trt.errors import SimpleTrtError
+from simple_trt.models.topdown import TopDown, load_topdown
+from simple_trt.skeletons import Skeleton
+from simple_trt.train.regions import PADDING, crop_pictures, draw_maps, place_in_maps
+
+MAPS = (64, 48)  # rows and columns of a person's maps (SIMPLE: a 256x192 teacher)
+OFFICIAL_SHIFT = (0.125 - 0.5) / 48  # where the published HRNets see a cell, against its centre, in widths of a region
+SIGMA = 2.0
+
+
+class Teacher(Protocol):
+    """Tells how one person's heatmaps should look."""
+
+    def __call__(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
+        """Heatmaps [n,K,64,48] of the padded regions of `boxes` [n,4] in pictures `owner` [n] of `images` [B,3,H,W]."""
+
+
+@dataclass(frozen=True)
+class HeatmapTeacher:
+    """A top-down network; it looks at the very region that its maps cover.
+
+    Args:
+        model: crops -> heatmaps; its weights are never changed.
+        shift: where its cells lie against ours, see `crop_pictures`; OFFICIAL_SHIFT for published weights.
+    """
+
+    model: TopDown
+    shift: float = 0.0
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
+        rows, cols = MAPS
+        crops = crop_pictures(images, boxes, owner, (4 * rows, 4 * cols), -self.shift)
+        self.model.eval()
+        return self.model(crops).float()
+
+
+class OnnxTeacher:
+    """Any single-person ONNX model: square or oblong crops in, keypoints (y, x, score in 0..1) or heatmaps out.
+
+    Its answers are drawn as Gaussians of the height of their scores (sigma of two cells), because a keypoint has no
+    extent, and because heatmaps of another shape would be another measure.
+    """
+
+    def __init__(self, path: str | Path, skeleton: Skeleton) -> None:
+        """Raises SimpleTrtError: no such file, no readable model, or not of one picture in and K keypoints out."""
+        import onnxruntime
+
+        try:
+            self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has an exception of its own for every kind of damage
+            raise SimpleTrtError(f"the teacher '{path}' cannot be opened ({error})", "name an ONNX file") from None
+        self.path, self.keypoints = Path(path), len(skeleton)
+        entry = self.session.get_inputs()[0]
+        shape = [d if isinstance(d, int) else 1 for d in entry.shape]
+        if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+            raise SimpleTrtError(f"the teacher '{path}' takes {entry.shape}, no picture", "name a single-person model")
+        self.name, self.kind = entry.name, entry.type
+        self.channels_last = shape[3] == 3
+        self.size = (shape[1], shape[2]) if self.channels_last else (shape[2], shape[3])
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
+        points, scores = self.find(images, boxes, owner)
+        return draw_maps(place_in_maps(points, boxes, MAPS), scores, MAPS, SIGMA)
+
+    def find(self, images: Tensor, boxes: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
+        """Keypoints [n,K,2] in network-input pixels and their scores [n,K]."""
+        if not len(boxes):
+            return boxes.new_zeros(0, self.keypoints, 2), boxes.new_zeros(0, self.keypoints)
+        crops = crop_pictures(images, boxes, owner, self.size)
+        found = np.stack([self._keypoints(self.session.run(None, {self.name: x})[0]) for x in self._inputs(crops)])
+        answers = torch.from_numpy(found).to(images)
+        return self._to_pictures(answers[..., :2], boxes), answers[..., 2]
+
+    def _inputs(self, crops: Tensor) -> list[Any]:
+        """Each crop as the model wants it: whole numbers are pixels 0..255, floats our normalised values."""
+        if "float" in self.kind:
+            values = crops.numpy()
+        else:
+            pixels = crops.permute(0, 2, 3, 1).numpy() * STD + MEAN
+            kind = np.uint8 if "uint8" in self.kind else np.int32
+            values = np.rint(pixels * 255).clip(0, 255).astype(kind).transpose(0, 3, 1, 2)
+        values = values.transpose(0, 2, 3, 1) if self.channels_last else values
+        return [np.ascontiguousarray(value[None]) for value in values]
+
+    def _keypoints(self, answer: np.ndarray) -> np.ndarray:
+        """(x, y, score) [K,3], x and y in 0..1 of the crop."""
+        if answer.size == 3 * self.keypoints:
+            rows = answer.reshape(self.keypoints, 3)
+            return rows[:, [1, 0, 2]].astype(np.float32)
+        maps = answer[0] if answer.ndim == 4 else np.empty((0, 0, 0))
+        maps = maps.transpose(2, 0, 1) if maps.shape[-1] == self.keypoints else maps
+        if maps.shape[0] != self.keypoints:
+            raise SimpleTrtError(
+                f"the teacher '{self.path}' answers {list(answer.shape)}, no {self.keypoints} keypoints or heatmaps",
+                "name a single-person model of the same skeleton",
+            )
+        height, width = maps.shape[1:]
+        cell = maps.reshape(self.keypoints, -1).argmax(1)
+        u, v = cell % width, cell // width
+        return np.stack(((u + 0.5) / width, (v + 0.5) / height, maps[np.arange(len(maps)), v, u]), 1).astype(np.float32)
+
+    def _to_pictures(self, places: Tensor, boxes: Tensor) -> Tensor:
+        """Places [n,K,2] in 0..1 of the crops -> network-input pixels."""
+        from simple_trt.ops.reference.crops import padded_region
+
+        region = padded_region(boxes[None], *self.size, PADDING)
+        return region.corner[0][:, None] + places * region.size[0][:, None]
+
+
+def load_teacher(path: str | Path, skeleton: Skeleton, official: bool = False) -> Teacher:
+    """The teacher in a file: an ONNX model, or a checkpoint of a top-down HRNet.
+
+    Args:
+        path: `.onnx`, or weights in the official, mmpose or our own layout.
+        skeleton: whose keypoints it must know.
+        official: the weights were trained with the published code, whose heatmap cells lie elsewhere.
+
+    Raises:
+        SimpleTrtError: the file is missing, damaged, or of another kind or skeleton.
+    """
+    if Path(path).suffix == ".onnx":
+        return OnnxTeacher(path, skeleton)
+    return HeatmapTeacher(load_topdown(path, len(skeleton)), OFFICIAL_SHIFT if official else 0.0)
