@@ -72,6 +72,8 @@ def choose_regions(maps: Maps, batch: dict[str, Tensor], decode: DecodeSettings,
     Args:
         maps: of the training pictures [B,...].
         batch: `boxes` [B,P,4] and `keypoints` [B,P,K,3] of the people, as PoseDataset gives them.
+        decode: how maps become boxes.
+        settings: which of them are kept.
     """
     peaks = ops.find_peaks(maps.points, logit(decode.point_threshold), decode.peaks)
     found = ops.group_boxes(*peaks, maps.offsets, STRIDE, decode.center_area, decode.nms_sigma, settings.boxes)

@@ -20,15 +20,15 @@ def crop_pictures(images: Tensor, boxes: Tensor, owner: Tensor, size: tuple[int,
         boxes: xyxy [n,4], network-input pixels, none empty.
         owner: int64 [n], each box's picture.
         size: rows and columns of a crop, pixels; its aspect is that of the region.
-        shift: fraction of the region's size by which it is moved, right and down.
+        shift: pixels of the crop by which it begins further right and further down.
 
     Returns:
         Normalised crops [n,3,rows,columns], bilinear.
     """
     rows, cols = size
     region = padded_region(boxes[None], rows, cols, PADDING)
-    corner, extent = region.corner[0] + shift * region.size[0], region.size[0]
-    places = [(torch.arange(n, device=boxes.device) + 0.5) / n for n in (cols, rows)]
+    corner, extent = region.corner[0], region.size[0]
+    places = [(torch.arange(n, device=boxes.device) + 0.5 + shift) / n for n in (cols, rows)]
     height, width = images.shape[2:]
     x = (corner[:, :1] + places[0] * extent[:, :1]) * 2 / width - 1
     y = (corner[:, 1:] + places[1] * extent[:, 1:]) * 2 / height - 1

@@ -17,7 +17,8 @@ from simple_trt.skeletons import Skeleton
 from simple_trt.train.regions import PADDING, crop_pictures, draw_maps, place_in_maps
 
 MAPS = (64, 48)  # rows and columns of a person's maps (SIMPLE: a 256x192 teacher)
-OFFICIAL_SHIFT = (0.125 - 0.5) / 48  # where the published HRNets see a cell, against its centre, in widths of a region
+# A published HRNet's cell u stands for crop pixel 4 (u + 0.125), not for the cell's centre 4 (u + 0.5).
+OFFICIAL_SHIFT = 4 * (0.5 - 0.125)
 SIGMA = 2.0
 
 
@@ -34,7 +35,7 @@ class HeatmapTeacher:
 
     Args:
         model: crops -> heatmaps; its weights are never changed.
-        shift: where its cells lie against ours, see `crop_pictures`; OFFICIAL_SHIFT for published weights.
+        shift: see `crop_pictures`; OFFICIAL_SHIFT for published weights, whose heatmap cells lie elsewhere.
     """
 
     model: TopDown
@@ -42,8 +43,9 @@ class HeatmapTeacher:
 
     @torch.no_grad()
     def __call__(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
+        """See Teacher."""
         rows, cols = MAPS
-        crops = crop_pictures(images, boxes, owner, (4 * rows, 4 * cols), -self.shift)
+        crops = crop_pictures(images, boxes, owner, (4 * rows, 4 * cols), self.shift)
         self.model.eval()
         return self.model(crops).float()
 
@@ -74,6 +76,7 @@ class OnnxTeacher:
 
     @torch.no_grad()
     def __call__(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
+        """See Teacher."""
         points, scores = self.find(images, boxes, owner)
         return draw_maps(place_in_maps(points, boxes, MAPS), scores, MAPS, SIGMA)
 

@@ -78,7 +78,7 @@ def test_the_official_cells_are_shifted_by_three_eighths():
     )
     # A published HRNet says cell u for position 4 (u + 0.125); read at our centres its answers would lie 3/8 too far
     # right, so its crops are taken from 3/8 further right.
-    torch.testing.assert_close((moved - place)[0], torch.tensor(-0.375), atol=0.02, rtol=0)
+    torch.testing.assert_close(moved - place, torch.tensor([-0.375, -0.375]), atol=0.02, rtol=0)
 
 
 def keypoint_model(path, kind=TensorProto.INT32, size=64):
