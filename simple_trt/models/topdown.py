@@ -1,4 +1,4 @@
-"""A top-down pose network, the teacher of mimicking: HRNet's first branch and one 1x1 convolution (arXiv 1902.09212)."""
+"""A top-down pose network, the teacher of mimicking: HRNet's first branch and a 1x1 convolution (arXiv 1902.09212)."""
 
 from __future__ import annotations
 
