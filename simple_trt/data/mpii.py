@@ -56,7 +56,7 @@ def read_mpii(annotations: str | Path, images: str | Path, skeleton: Skeleton = 
 
 
 def _add_person(sample: Sample, entry: dict[str, Any], order: np.ndarray) -> None:
-    """One person with `points` [16,2], `visible` [16], `head` xyxy or None, `center` and `scale`."""
+    """One person with `points` [16,2], `visible` [16] (above 0: annotated), `head` xyxy or None, `center`, `scale`."""
     points = np.asarray(entry["points"], np.float32).reshape(16, 2) + TO_CENTRES
     visible = np.asarray(entry["visible"], np.int64).reshape(16)
     if not np.isfinite(points[visible > 0]).all():
@@ -82,9 +82,7 @@ def _json_people(file: Path) -> dict[str, list[dict[str, Any]]]:
         raise SimpleTrtError(f"{file} is no list of people with an 'image'", "Name MPII's json or .mat.")
     people = defaultdict(list)
     for entry in entries:
-        people[str(entry["image"])].append(
-            entry | {"points": entry.get("joints"), "visible": np.multiply(entry.get("joints_vis", ()), 2)}
-        )
+        people[str(entry["image"])].append(entry | {"points": entry.get("joints"), "visible": entry.get("joints_vis")})
     return people
 
 

@@ -71,7 +71,7 @@ def test_others_are_not(box, points, settings):
 
 def test_two_boxes_may_stand_for_one_person_and_each_takes_the_nearest():
     other = (150.0, 40.0, 210.0, 200.0)
-    moved = (56.0, 36.0, 116.0, 196.0)
+    moved = (52.0, 32.0, 112.0, 192.0)
     batch = people((other, [[180.0, 60.0, 2.0]] * 3), (BOX, POINTS))
     regions = choose_regions(plant(BOX, moved, other), batch, DecodeSettings(nms_sigma=0.0), MimicSettings())
     assert sorted(zip(regions.boxes[:, 0].tolist(), regions.person.tolist(), strict=True))[-1] == (150.0, 0)
