@@ -16,31 +16,37 @@ SIMPLE_TRT_INLINE PoolKey<T> row_maximum(const T* row, int width) {
   return *std::max_element(best, best + kLanes<T>);
 }
 
-/// Adds the column maxima to what is in `pooled`.
+/// Writes the sums of one strip of columns. The row maxima wait in the first column of `pooled`.
 template <class T>
-SIMPLE_TRT_INLINE void add_column_maxima(const T* column, T* pooled, const PoolShape& shape) {
-  for (int begin = 0; begin < shape.width; begin += kStrip) {
-    const int count = std::min(kStrip, shape.width - begin);
-    PoolKey<T> best[kStrip];
-    std::fill(best, best + kStrip, lowest_key<T>());
-    for (int row = 0; row < shape.height; ++row) {
-      raise_keys(best, column + static_cast<int64_t>(row) * shape.width + begin, count);
-    }
-    for (int row = 0; row < shape.height; ++row) {
-      T* const sums = pooled + static_cast<int64_t>(row) * shape.width + begin;
-      put_sums(best, sums, sums, count);
-    }
+SIMPLE_TRT_INLINE void pool_strip(const T* column, T* pooled, int begin, const PoolShape& shape) {
+  const int count = std::min(kStrip, shape.width - begin);
+  PoolKey<T> best[kStrip];
+  std::fill(best, best + kStrip, lowest_key<T>());
+  for (int row = 0; row < shape.height; ++row) {
+    raise_keys(best, column + static_cast<int64_t>(row) * shape.width + begin, count);
+  }
+  float maxima[kStrip];
+  SIMPLE_TRT_INDEPENDENT
+  for (int i = 0; i < count; ++i) maxima[i] = to_float(value_of<T>(best[i]));
+  for (int row = 0; row < shape.height; ++row) {
+    T* const line = pooled + static_cast<int64_t>(row) * shape.width;
+    const float of_row = to_float(line[0]);
+    T* const sums = line + begin;
+    SIMPLE_TRT_INDEPENDENT
+    for (int i = 0; i < count; ++i) sums[i] = from_float<T>(maxima[i] + of_row);
   }
 }
 
-/// A row maximum is exact in T, so it may wait in `pooled` for its addition.
+/// A row maximum is exact in T, so it may wait in the row's first place: the strip that holds it is written last.
 template <class T>
 SIMPLE_TRT_MULTIVERSION void pool_plane(const T* column, const T* row, T* pooled, const PoolShape& shape) {
   for (int i = 0; i < shape.height; ++i) {
     const int64_t at = static_cast<int64_t>(i) * shape.width;
-    std::fill(pooled + at, pooled + at + shape.width, value_of<T>(row_maximum(row + at, shape.width)));
+    pooled[at] = value_of<T>(row_maximum(row + at, shape.width));
   }
-  add_column_maxima(column, pooled, shape);
+  for (int begin = (shape.width - 1) / kStrip * kStrip; begin >= 0; begin -= kStrip) {
+    pool_strip(column, pooled, begin, shape);
+  }
 }
 
 /// The last maxima and the gradient sums of `kCount` lines that lie side by side.
