@@ -131,7 +131,7 @@ def test_config_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["edge-crops", "edge-photos", "edge-refine", "edge-people", "edge-small", "edge-sizes"]
+    "name", ["edge-crops", "edge-photos", "edge-refine", "edge-people", "edge-small", "edge-sizes", "edge-large"]
 )
 def test_bundled_configurations_load(name):
     assert load_config(name).preset == "edge"
