@@ -31,14 +31,14 @@ class OpenGate(nn.Module):
     """A gate that keeps everything."""
 
     def forward(self, crops: Tensor) -> Tensor:
-        return torch.ones_like(crops)
+        return crops
 
 
 class LeftGate(nn.Module):
     """A gate that keeps the left half of every crop."""
 
     def forward(self, crops: Tensor) -> Tensor:
-        return (torch.arange(crops.shape[3]) < crops.shape[3] // 2).to(crops.dtype).expand_as(crops)
+        return crops * (torch.arange(crops.shape[3]) < crops.shape[3] // 2)
 
 
 def predict(maps: Maps, grouping: nn.Module | None = None, settings: DecodeSettings | None = None) -> PeopleTensors:
