@@ -25,8 +25,8 @@ DATA = (
     "them of the 300-image split it is measured on; backbone from ImageNet weights of EfficientNet-Lite0 (Apache-2.0)"
 )
 LIMITS = (
-    "A first model, trained for about five hours on two CPU cores: it misses small and crowded people and confuses "
-    "left with right more often than published models do.",
+    "A first model, trained on two CPU cores only: it misses small and crowded people, misplaces the keypoints of "
+    "people who fill the picture, and confuses left with right more often than published models do.",
     "AP is measured on a 300-image split of photos of at most 512 pixels: it is not the published COCO AP.",
     "Not to be used to identify people or to judge them.",
 )

@@ -86,7 +86,9 @@ class _Order:
 
 def _order(data: Entry, skeleton: Skeleton) -> _Order:
     """A file that names no keypoints has the skeleton's."""
-    names: Sequence[str] = next((c["keypoints"] for c in data.get("categories", []) if "keypoints" in c), ())
+    names: Sequence[str] = next(
+        (c["keypoints"] for c in data.get("categories") or [] if isinstance(c, dict) and "keypoints" in c), ()
+    )
     names = names or skeleton.keypoints
     return _Order(len(names), columns(names, skeleton))
 

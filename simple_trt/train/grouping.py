@@ -21,6 +21,7 @@ from simple_trt.models.grouping import Grouping
 from simple_trt.models.predictor import DecodeSettings, logit
 from simple_trt.models.simple import STRIDE, Maps
 from simple_trt.train.ownership import own_masks
+from simple_trt.train.regions import box_iou
 
 MIN_IOU = 0.5  # a predicted box stands for the person it overlaps this much
 JITTER = 0.1  # of a box's size: how far annotated boxes are moved and stretched
@@ -73,20 +74,12 @@ def _candidates(
     )[0]
     people = items["boxes"]
     learnable = (items["keypoints"][..., 2] > 0).sum(2) >= MIN_KEYPOINTS
-    iou, owner = _iou(predicted, people).max(2)
+    iou, owner = box_iou(predicted, people).max(2)
     owner = torch.where((iou >= MIN_IOU) & learnable.gather(1, owner), owner, -1)
     size = (people[..., 2:] - people[..., :2]).repeat(1, 1, 2)
     moved = people + size * JITTER * (2 * torch.rand(people.shape, generator=generator) - 1)
     index = torch.arange(people.shape[1]).expand(people.shape[:2])
     return torch.cat([predicted, moved], 1), torch.cat([owner, torch.where(learnable, index, -1)], 1)
-
-
-def _iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of boxes [B,n,4] and [B,m,4] -> [B,n,m]; 0 with an empty box."""
-    corner = torch.maximum(a[:, :, None, :2], b[:, None, :, :2])
-    inter = (torch.minimum(a[:, :, None, 2:], b[:, None, :, 2:]) - corner).clamp(min=0).prod(3)
-    area_a, area_b = ((x[..., 2:] - x[..., :2]).clamp(min=0).prod(2) for x in (a, b))
-    return inter / (area_a[:, :, None] + area_b[:, None] - inter).clamp(min=1e-6)
 
 
 def grouping_loss(logits: Tensor, crops: Tensor, keep: Tensor, weight: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from simple_trt import ops
 from simple_trt.models.predictor import DecodeSettings, logit
 from simple_trt.models.simple import STRIDE, Maps
 from simple_trt.ops.reference.crops import padded_region
-from simple_trt.train.regions import PADDING, draw_maps, place_in_maps
+from simple_trt.train.regions import PADDING, box_iou, draw_maps, place_in_maps
 from simple_trt.train.teachers import MAPS, Teacher
 
 TARGET_SIGMA = 2.0  # cells of a person's maps
@@ -85,14 +85,6 @@ def choose_regions(maps: Maps, batch: dict[str, Tensor], decode: DecodeSettings,
     kept = (found.scores >= settings.score) & (iou >= settings.overlap) & inside.any(2) & large
     picture, place = kept.nonzero(as_tuple=True)
     return Regions(found.boxes[picture, place], picture, person[picture, place])
-
-
-def box_iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of boxes [B,n,4] and [B,m,4] -> [B,n,m]; 0 with an empty box."""
-    corner = torch.maximum(a[:, :, None, :2], b[:, None, :, :2])
-    inter = (torch.minimum(a[:, :, None, 2:], b[:, None, :, 2:]) - corner).clamp(min=0).prod(3)
-    area_a, area_b = ((x[..., 2:] - x[..., :2]).clamp(min=0).prod(2) for x in (a, b))
-    return inter / (area_a[:, :, None] + area_b[:, None] - inter).clamp(min=1e-6)
 
 
 class Mimicking(nn.Module):

@@ -13,6 +13,7 @@ from torch import Tensor
 from simple_trt.data.dataset import MEAN, STD
 from simple_trt.errors import SimpleTrtError
 from simple_trt.models.topdown import TopDown, load_topdown
+from simple_trt.ops.reference.crops import padded_region
 from simple_trt.skeletons import Skeleton
 from simple_trt.train.regions import PADDING, crop_pictures, draw_maps, place_in_maps
 
@@ -119,8 +120,6 @@ class OnnxTeacher:
 
     def _to_pictures(self, places: Tensor, boxes: Tensor) -> Tensor:
         """Places [n,K,2] in 0..1 of the crops -> network-input pixels."""
-        from simple_trt.ops.reference.crops import padded_region
-
         region = padded_region(boxes[None], *self.size, PADDING)
         return region.corner[0][:, None] + places * region.size[0][:, None]
 

@@ -324,3 +324,10 @@ class TestExport:
         code, _, err = run_cli("export", model, "-o", model / "copy.onnx")
         assert code == 1
         assert "is a file, not a folder" in err
+
+
+def test_training_data_that_is_called_partial_must_be_training_data(run_cli: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, _, err = run_cli("train", "--data", "a.json", "--images", "a", "--partial", "b.json", "--out", out)
+    assert code == 2 and "--partial b.json is no --data" in err
+    assert not out.exists()
