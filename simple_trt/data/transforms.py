@@ -23,8 +23,9 @@ class Augmentation:
     the neutral zoom; base None means `size`. shrink: the zoom is divided by U(shrink). rotate: degrees, U(-r, r).
     shift: of the short side, U(-s, s) per axis. focus: probability that the crop is centred on a random person with
     keypoints instead of the picture. person: such a crop shows the long side of this person's box at a log-uniform
-    length within this range, pixels; empty leaves the zoom as above. color: strength of brightness, contrast and
-    saturation jitter.
+    length within this range, pixels, and is shifted by what the crop or the box measures, whichever is more, so that
+    all parts of people larger than the crop are seen; empty leaves zoom and shift as above. enlarge: such a person is
+    not enlarged more than this (0: no limit). color: strength of brightness, contrast and saturation jitter.
     """
 
     size: int = 512
@@ -36,6 +37,7 @@ class Augmentation:
     flip: float = 0.5
     focus: float = 0.0
     person: tuple[float, ...] = ()
+    enlarge: float = 0.0
     color: float = 0.0
 
 
@@ -50,8 +52,8 @@ def random_affine(sample: Sample, aug: Augmentation, rng: np.random.Generator) -
         center = (box[:2] + box[2:]) / 2
         if aug.person:
             side = max(float((box[2:] - box[:2]).max()), 1.0)
-            zoom = np.exp(rng.uniform(*np.log(aug.person))) / side
-            reach = aug.size / zoom
+            zoom = min(np.exp(rng.uniform(*np.log(aug.person))) / side, aug.enlarge or np.inf)
+            reach = max(aug.size / zoom, side)
     center = center + rng.uniform(-aug.shift, aug.shift, 2) * reach
     angle = np.deg2rad(rng.uniform(-aug.rotate, aug.rotate))
     mirror = bool(rng.random() < aug.flip)
