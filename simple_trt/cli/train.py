@@ -9,8 +9,10 @@ from pathlib import Path
 
 from simple_trt.errors import UsageError
 
-DESCRIPTION = """Train a network (stage 1: heatmaps, corners, centers), then its grouping gate.
-A run that was stopped goes on where it was when the same command is given again."""
+DESCRIPTION = """Train a network (stage 1: heatmaps, corners, centers; stage 2: mimicking a teacher too), then its
+grouping gate. A run that was stopped goes on where it was when the same command is given again. Several processes:
+torchrun --nproc-per-node 8 -m simple_trt train ..."""
+OVERRIDES = ("preset", "init", "epochs", "batch", "lr", "seed", "workers", "teacher", "mimic_from")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,10 +45,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     p.add_argument("--size", type=int, help="side of the square training crops, pixels, a multiple of 32")
     p.add_argument("--epochs", type=int)
-    p.add_argument("--batch", type=int)
+    p.add_argument("--batch", type=int, help="pictures a step, of each process")
     p.add_argument("--lr", type=float)
     p.add_argument("--seed", type=int)
     p.add_argument("--workers", type=int, help="processes that read photos")
+    p.add_argument("--teacher", metavar="FILE", help="whom to mimic: a top-down checkpoint, or a single-person .onnx")
+    p.add_argument("--mimic-from", type=int, metavar="EPOCH", help="first epoch of mimicking (1-based; 0: never)")
     p.add_argument(
         "--stage", choices=("all", "network", "grouping"), default="all", help="grouping needs --init CHECKPOINT"
     )
@@ -70,23 +74,27 @@ def run(args: argparse.Namespace) -> int:
     from simple_trt.data.sources import read_annotations
     from simple_trt.skeletons import find_skeleton
     from simple_trt.train.config import TrainConfig, load_config
+    from simple_trt.train.parallel import join_processes
     from simple_trt.train.stages import train_gate, train_network
 
+    processes = join_processes(args.device)
     config = load_config(args.config) if args.config else TrainConfig()
     augmentation = (
         config.augmentation if args.size is None else dataclasses.replace(config.augmentation, size=args.size)
     )
-    changes = {name: getattr(args, name) for name in ("preset", "init", "epochs", "batch", "lr", "seed", "workers")}
+    changes = {name: getattr(args, name) for name in OVERRIDES}
     config = config.replace(augmentation=augmentation, **changes)
     skeleton = find_skeleton(config.skeleton)
     sources = zip(args.data, args.images, strict=True)
     samples = [s for data, images in sources for s in read_annotations(data, images, skeleton, data in args.partial)]
     out = Path(args.out)
-    print(
-        f"{len(samples)} photos, {sum(len(s.people) for s in samples)} people, preset {config.preset}", file=sys.stderr
-    )
-    path = Path(config.init) if args.stage == "grouping" else train_network(config, samples, out, args.device)
-    if args.stage != "network":
-        path = train_gate(path, config, samples, out, args.grouping_epochs)
-    print(path)
+    if processes.first:
+        people = sum(len(s.people) for s in samples)
+        print(f"{len(samples)} photos, {people} people, preset {config.preset}", file=sys.stderr)
+    network = Path(config.init) if args.stage == "grouping" else None
+    path = network or train_network(config, samples, out, args.device, processes=processes)
+    if processes.first:
+        if args.stage != "network":
+            path = train_gate(path, config, samples, out, args.grouping_epochs)
+        print(path)
     return 0

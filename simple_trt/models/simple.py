@@ -60,7 +60,10 @@ class Simple(nn.Module):
         self.pose = PoseHead(channels, keypoints, pose_hidden)
 
     def forward(self, image: Tensor) -> Maps:
-        shared = self.backbone(image)
+        return self.maps(self.backbone(image))
+
+    def maps(self, shared: Tensor) -> Maps:
+        """F_shared [B,C,h,w] -> Maps."""
         x = self.reduce(shared)
         branches = (self.top_left(x), self.bottom_right(x), self.center(x))
         heats, offsets = zip(*(head(b) for head, b in zip(self.heads, branches, strict=True)), strict=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from simple_trt.data.transforms import Augmentation
 from simple_trt.errors import UsageError
+from simple_trt.train.mimicking import MimicSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,14 +22,17 @@ CONFIGS = Path(__file__).parent / "configs"
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of stage 1. The defaults are the paper's where it states them.
+    """Settings of a run. The defaults are the paper's where it states them.
 
-    preset: network preset. skeleton: keypoint set of the annotations. epochs, batch, lr: as usual; milestones: epochs
-    (1-based) after which lr is divided by 10, or empty for a cosine to zero. warmup: steps of linear warm-up. clip:
-    largest gradient norm (0: none). ema: decay of the averaged weights that are saved (0: off). amp: "off" or "bf16"
-    autocast. save_every: steps between saved states. init: path of foreign backbone weights or of one of our
-    checkpoints to start from ("": random). seed: of everything random. freeze: modules
-    that keep their weights and statistics (such as "backbone.stem"). pose_background: see pose_loss.
+    preset: network preset. skeleton: keypoint set of the annotations. epochs, batch, lr: as usual, batch is that of
+    one process; milestones: epochs (1-based) after which lr is divided by 10, or empty for a cosine to zero. warmup:
+    steps of linear warm-up. clip: largest gradient norm (0: none). ema: decay of the averaged weights that are saved
+    (0: off). amp: "off" or "bf16" autocast. sync_bn: batch norms over all processes' pictures. save_every: steps
+    between saved states. samples_every: epochs between sample pictures (0: none). tensorboard: write its events. init:
+    path of foreign backbone weights or of one of our checkpoints to start from ("": random). seed: of everything
+    random. freeze: modules that keep their weights and statistics (such as "backbone.stem"). pose_background: see
+    pose_loss. mimic_from: first epoch (1-based) of mimicking, 0 for never; teacher: its file, where it mimics one;
+    official_teacher: see load_teacher.
     """
 
     preset: str = "deploy-w18"
@@ -42,13 +46,20 @@ class TrainConfig:
     clip: float = 0.0
     ema: float = 0.0
     amp: str = "off"
+    sync_bn: bool = False
     freeze: tuple[str, ...] = ()
     pose_background: float = 1.0
     save_every: int = 500
+    samples_every: int = 5
+    tensorboard: bool = True
     workers: int = 2
     init: str = ""
     seed: int = 0
+    mimic_from: int = 0
+    teacher: str = ""
+    official_teacher: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
+    mimic: MimicSettings = field(default_factory=MimicSettings)
 
     def replace(self, **changes: Any) -> TrainConfig:
         """A copy with the given settings; None means unchanged. Raises UsageError for a value that cannot be."""
@@ -66,17 +77,37 @@ class TrainConfig:
         return config
 
 
-def load_config(path: str | Path) -> TrainConfig:
-    """Read a TOML file whose keys are TrainConfig's fields and a table [augmentation] with Augmentation's.
+def load_config(path: str | Path, base: str | Path | None = None) -> TrainConfig:
+    """Read a TOML file whose keys are TrainConfig's fields, with tables [augmentation] and [mimic] for the fields of
+    Augmentation and MimicSettings. Its key `base` names a configuration whose settings hold where the file has none.
 
-    `path` may also be the name of a configuration in simple_trt/train/configs, such as "edge-crops".
+    Args:
+        path: a file, or the name of a configuration in simple_trt/train/configs, such as "edge-crops".
+        base: takes the place of the file's own base.
 
-    Raises UsageError: file missing, not TOML, or an unknown or ill-typed key (named).
+    Raises:
+        UsageError: file missing, not TOML, or an unknown or ill-typed key (named).
     """
+    return _build(TrainConfig, _settings(path, base), path).replace()
+
+
+def _settings(path: str | Path, base: str | Path | None = None) -> dict[str, Any]:
+    """The file's settings over those of its base, tables merged key by key."""
+    data = _read(path)
+    own_base = data.pop("base", None)
+    if own_base is None and base is None:
+        return data
+    settings = _settings(base or own_base)
+    for key, value in data.items():
+        settings[key] = settings.get(key, {}) | value if isinstance(value, dict) else value
+    return settings
+
+
+def _read(path: str | Path) -> dict[str, Any]:
     bundled = CONFIGS / f"{path}.toml"
     path = bundled if bundled.is_file() else path
     try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(
             f"there is no configuration '{path}'",
@@ -84,8 +115,6 @@ def load_config(path: str | Path) -> TrainConfig:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML ({error})", "Correct the file.") from None
-    augmentation = _build(Augmentation, data.pop("augmentation", {}), path)
-    return _build(TrainConfig, data | {"augmentation": augmentation}, path).replace()
 
 
 def _build(cls: type, data: dict[str, Any], path: str | Path) -> Any:
@@ -96,7 +125,9 @@ def _build(cls: type, data: dict[str, Any], path: str | Path) -> Any:
                 f"{path}: unknown setting {key!r}", f"Known: {', '.join(f.name for f in dataclasses.fields(cls))}."
             )
         known = getattr(defaults, key)
-        if isinstance(known, tuple) and isinstance(value, list):
+        if dataclasses.is_dataclass(known) and isinstance(value, dict):
+            data[key] = _build(type(known), value, f"{path}: [{key}]")
+        elif isinstance(known, tuple) and isinstance(value, list):
             data[key] = tuple(value)
         elif isinstance(known, float) and isinstance(value, int):
             data[key] = float(value)

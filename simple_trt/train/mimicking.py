@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from simple_trt import ops
+from simple_trt.errors import UsageError
 from simple_trt.models.predictor import DecodeSettings, logit
 from simple_trt.models.simple import STRIDE, Maps
 from simple_trt.ops.reference.crops import padded_region
+from simple_trt.train.parallel import Total, alone
 from simple_trt.train.regions import PADDING, box_iou, draw_maps, place_in_maps
-from simple_trt.train.teachers import MAPS, Teacher
+from simple_trt.train.teachers import MAPS, FeatureTeacher, Teacher, feature_channels
 
 TARGET_SIGMA = 2.0  # cells of a person's maps
 MAP_SIGMA = 2.0  # cells of the pose maps: the width of a neighbour's activation
@@ -28,9 +30,10 @@ class MimicSettings:
     """Which people are mimicked, and against what.
 
     score: least score of a box. boxes: most of them a picture, which bounds the teacher's cost. overlap: least IoU with
-    the annotated person. side: least side of a region, cells: less teaches nothing. truth, teacher: whether L_m1 and
-    L_m2 count. mask_foreign: leave out cells that belong to a neighbour's keypoint, which the pose loss wants kept.
-    match_sigma: draw the true maps as wide as the student's activations appear in the region.
+    the annotated person. side: least side of a region, cells: less teaches nothing. truth, heatmaps: whether L_m1 and
+    L_m2 count. features: whether the student's shared features are compared with the teacher's (SIMPLE, table 3c).
+    mask_foreign: leave out cells that belong to a neighbour's keypoint, which the pose loss wants kept. match_sigma:
+    draw the true maps as wide as the student's activations appear in the region.
     """
 
     score: float = 0.3
@@ -38,7 +41,8 @@ class MimicSettings:
     overlap: float = 0.5
     side: float = 8.0
     truth: bool = True
-    teacher: bool = True
+    heatmaps: bool = True
+    features: bool = False
     mask_foreign: bool = False
     match_sigma: bool = False
 
@@ -88,38 +92,63 @@ def choose_regions(maps: Maps, batch: dict[str, Tensor], decode: DecodeSettings,
 
 
 class Mimicking(nn.Module):
-    """L_m = L_m1 + L_m2 of a batch (equations 11 to 15). Only the two adapters are parameters of it.
+    """L_m = L_m1 + L_m2 of a batch (equations 11 to 15). Only the adapters are parameters of it.
 
     Args:
         teacher: tells each person's heatmaps; None is enough where the settings use none.
         keypoints: K.
+        settings: what is mimicked.
+        channels: of the student's shared features; needed where features are mimicked.
     """
 
-    def __init__(self, teacher: Teacher | None, keypoints: int, settings: MimicSettings | None = None) -> None:
+    def __init__(
+        self, teacher: Teacher | None, keypoints: int, settings: MimicSettings | None = None, channels: int = 0
+    ) -> None:
         super().__init__()
-        self.settings = settings or MimicSettings()
+        self.settings = s = settings or MimicSettings()
+        if teacher is None and (s.heatmaps or s.features):
+            raise UsageError("mimicking a teacher's heatmaps or features needs one", "Name it with --teacher FILE.")
         self._teacher = (teacher,)  # in a tuple, so that its weights are none of this module's
-        self.truth_adapter = Adapter(keypoints)
-        self.teacher_adapter = Adapter(keypoints)
+        self.truth_adapter = Adapter(keypoints) if s.truth else None
+        self.heatmap_adapter = Adapter(keypoints) if s.heatmaps else None
+        self.feature_adapter = nn.Conv2d(feature_channels(teacher), channels, 1) if s.features else None
 
     def forward(
-        self, images: Tensor, maps: Maps, batch: dict[str, Tensor], decode: DecodeSettings
+        self,
+        images: Tensor,
+        shared: Tensor,
+        maps: Maps,
+        batch: dict[str, Tensor],
+        decode: DecodeSettings,
+        total: Total = alone,
     ) -> dict[str, Tensor]:
-        """The terms by name; zero, yet part of the graph, where nobody is found."""
+        """The terms by name; zero, yet part of the graph, where nobody is found.
+
+        Args:
+            images: normalised [B,3,H,W].
+            shared: the student's features [B,C,H/4,W/4].
+            maps: what the student made of them.
+            batch: see choose_regions.
+            decode: how maps become boxes.
+            total: see Total.
+        """
         regions = choose_regions(maps, batch, decode, self.settings)
         student = crop_regions(maps.pose.float(), regions)
         weight, owned = self._weights(batch, regions)
-        count = max(len(regions.boxes), 1) * student.shape[1]
+        people = total(torch.tensor(float(len(regions.boxes)), device=images.device))
         terms = {}
-        if self.settings.truth:
+        if self.truth_adapter is not None:
             wanted = self.truth_adapter(true_maps(batch, regions, self.settings.match_sigma))
-            errors = (student - wanted).square() * owned
-            terms["mimic_truth"] = (weight * errors.sum((2, 3))).sum() / count
-        if self.settings.teacher:
-            teacher = self._teacher[0]
-            assert teacher is not None, "the settings ask for a teacher"
-            wanted = self.teacher_adapter(teacher(images.float(), regions.boxes, regions.picture))
-            terms["mimic_teacher"] = ((student - wanted).square() * owned).sum() / count
+            errors = ((student - wanted).square() * owned).sum((2, 3))
+            terms["mimic_truth"] = (weight * errors).sum() / (people * student.shape[1])
+        teacher = self._teacher[0]
+        if self.heatmap_adapter is not None and teacher is not None:
+            wanted = self.heatmap_adapter(teacher(images.float(), regions.boxes, regions.picture))
+            terms["mimic_heatmaps"] = ((student - wanted).square() * owned).sum() / (people * student.shape[1])
+        if self.feature_adapter is not None and isinstance(teacher, FeatureTeacher):
+            own = crop_regions(shared.float(), regions)
+            wanted = self.feature_adapter(teacher.features(images.float(), regions.boxes, regions.picture))
+            terms["mimic_features"] = (own - wanted).square().sum() / (people * own.shape[1])
         return terms
 
     def _weights(self, batch: dict[str, Tensor], regions: Regions) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,6 @@
-"""The stages of a training run: the network (stage 1), then its grouping gate. Each leaves model.safetensors."""
+"""What a training run is made of: the network (stages 1 and 2), then its grouping gate. Each leaves
+model.safetensors.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,10 @@ from simple_trt.models.simple import Simple
 from simple_trt.skeletons import find_skeleton
 from simple_trt.train.config import TrainConfig
 from simple_trt.train.grouping import harvest, keypoint_prior, train_grouping
+from simple_trt.train.learners import PointLearner
+from simple_trt.train.mimicking import Mimicking
+from simple_trt.train.parallel import Processes
+from simple_trt.train.teachers import HeatmapTeacher, load_teacher
 from simple_trt.train.trainer import Trainer
 
 MODEL = "model.safetensors"
@@ -28,28 +34,63 @@ INPUT = (512, 512)  # the size the network is meant for, whatever crops it was t
 
 
 def train_network(
-    config: TrainConfig, samples: Sequence[Sample], out: Path, device: str = "cpu", progress: bool = True
+    config: TrainConfig,
+    samples: Sequence[Sample],
+    out: Path,
+    device: str = "cpu",
+    progress: bool = True,
+    processes: Processes | None = None,
 ) -> Path:
-    """Stage 1 (SIMPLE, section 4.1): L_pose + L_det. Goes on from out/state.safetensors when that is there.
+    """Stage 1 (SIMPLE, section 4.1): L_pose + L_det, then stage 2: + L_m. Goes on from out/state.safetensors when that
+    is there.
 
     Returns:
         Path of the checkpoint, which has no grouping gate yet.
     """
     torch.manual_seed(config.seed)
-    skeleton = find_skeleton(config.skeleton)
+    skeleton, processes = find_skeleton(config.skeleton), processes or Processes()
     model = find_preset(config.preset).build_simple(len(skeleton))
     if config.init:
         load_initial(model, config)
-    trainer = Trainer(model, PoseDataset(samples, config.augmentation, skeleton, config.seed), config, out, device)
+    learner = make_learner(model, config, processes, device)
+    dataset = PoseDataset(samples, config.augmentation, skeleton, config.seed)
+    trainer = Trainer(learner, dataset, config, out, device, processes)
     trainer.resume()
     trained = trainer.run(progress)
-    settings = (
-        dataclasses.asdict(config)
-        | {"init": Path(config.init).name}
-        | {"pictures": len(samples), "people": sum(len(s.people) for s in samples)}
+    if processes.first:
+        meta = CheckpointMeta(config.preset, config.skeleton, INPUT, describe(config, samples))
+        save_model(out, Checkpoint(cast("Simple", trained), None, keypoint_prior(samples), meta))
+    processes.wait()
+    return out / MODEL
+
+
+def make_learner(model: Simple, config: TrainConfig, processes: Processes, device: str = "cpu") -> PointLearner:
+    """The network with the losses that the configuration asks for."""
+    preset, amp = find_preset(config.preset), config.amp == "bf16"
+    mimicking = None
+    if config.mimic_from:
+        skeleton = find_skeleton(config.skeleton)
+        teacher = load_teacher(config.teacher, skeleton, config.official_teacher, amp) if config.teacher else None
+        if isinstance(teacher, HeatmapTeacher):
+            teacher.model.to(device)
+        mimicking = Mimicking(teacher, len(skeleton), config.mimic, cast("int", model.backbone.channels))
+    return PointLearner(
+        model,
+        config.pose_background,
+        mimicking,
+        max(config.mimic_from, 1),
+        preset.settings,
+        amp=amp,
+        processes=processes,
     )
-    meta = CheckpointMeta(config.preset, config.skeleton, INPUT, settings)
-    return save_model(out, Checkpoint(cast("Simple", trained), None, keypoint_prior(samples), meta))
+
+
+def describe(config: TrainConfig, samples: Sequence[Sample]) -> dict[str, Any]:
+    """What a checkpoint tells of its training; files by their names, wherever they lay."""
+    names = {"init": Path(config.init).name, "teacher": Path(config.teacher).name}
+    return (
+        dataclasses.asdict(config) | names | {"pictures": len(samples), "people": sum(len(s.people) for s in samples)}
+    )
 
 
 def load_initial(model: Simple, config: TrainConfig) -> None:

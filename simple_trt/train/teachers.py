@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from simple_trt.data.dataset import MEAN, STD
-from simple_trt.errors import SimpleTrtError
+from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.models.topdown import TopDown, load_topdown
 from simple_trt.ops.reference.crops import padded_region
 from simple_trt.skeletons import Skeleton
@@ -30,6 +30,25 @@ class Teacher(Protocol):
         """Heatmaps [n,K,64,48] of the padded regions of `boxes` [n,4] in pictures `owner` [n] of `images` [B,3,H,W]."""
 
 
+@runtime_checkable
+class FeatureTeacher(Teacher, Protocol):
+    """A teacher whose features can be mimicked too (SIMPLE, table 3c)."""
+
+    @property
+    def channels(self) -> int:
+        """Of the features."""
+
+    def features(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
+        """Features [n,channels,64,48] from which the heatmaps of the same arguments are made."""
+
+
+def feature_channels(teacher: Teacher | None) -> int:
+    """Channels of a teacher's features. Raises UsageError when it has none to show."""
+    if isinstance(teacher, FeatureTeacher):
+        return teacher.channels
+    raise UsageError("this teacher shows no features", "Name a top-down network's checkpoint with --teacher.")
+
+
 @dataclass(frozen=True)
 class HeatmapTeacher:
     """A top-down network; it looks at the very region that its maps cover.
@@ -37,18 +56,35 @@ class HeatmapTeacher:
     Args:
         model: crops -> heatmaps; its weights are never changed.
         shift: see `crop_pictures`; OFFICIAL_SHIFT for published weights, whose heatmap cells lie elsewhere.
+        amp: run it in bfloat16.
     """
 
     model: TopDown
     shift: float = 0.0
+    amp: bool = False
 
     @torch.no_grad()
     def __call__(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
         """See Teacher."""
+        return self._see(self.model, images, boxes, owner)
+
+    @property
+    def channels(self) -> int:
+        """See FeatureTeacher."""
+        return self.model.final_layer.in_channels
+
+    @torch.no_grad()
+    def features(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
+        """See FeatureTeacher."""
+        return self._see(self.model.backbone, images, boxes, owner)
+
+    def _see(self, network: nn.Module, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
         rows, cols = MAPS
         crops = crop_pictures(images, boxes, owner, (4 * rows, 4 * cols), self.shift)
         self.model.eval()
-        return self.model(crops).float()
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.amp):
+            answer: Tensor = network(crops)
+        return answer.float()
 
 
 class OnnxTeacher:
@@ -124,17 +160,18 @@ class OnnxTeacher:
         return region.corner[0][:, None] + places * region.size[0][:, None]
 
 
-def load_teacher(path: str | Path, skeleton: Skeleton, official: bool = False) -> Teacher:
+def load_teacher(path: str | Path, skeleton: Skeleton, official: bool = False, amp: bool = False) -> Teacher:
     """The teacher in a file: an ONNX model, or a checkpoint of a top-down HRNet.
 
     Args:
         path: `.onnx`, or weights in the official, mmpose or our own layout.
         skeleton: whose keypoints it must know.
         official: the weights were trained with the published code, whose heatmap cells lie elsewhere.
+        amp: run a network in bfloat16.
 
     Raises:
         SimpleTrtError: the file is missing, damaged, or of another kind or skeleton.
     """
     if Path(path).suffix == ".onnx":
         return OnnxTeacher(path, skeleton)
-    return HeatmapTeacher(load_topdown(path, len(skeleton)), OFFICIAL_SHIFT if official else 0.0)
+    return HeatmapTeacher(load_topdown(path, len(skeleton)), OFFICIAL_SHIFT if official else 0.0, amp)

@@ -1,56 +1,100 @@
-"""The trainer of stage 1: one loop, resumable at any step."""
+"""The training loop: resumable at any step, on one device or in several processes."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from simple_trt.data.dataset import PoseDataset
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.train.average import AveragedModel
 from simple_trt.train.config import TrainConfig
-from simple_trt.train.losses import stage1_losses
+from simple_trt.train.learners import Learner
+from simple_trt.train.parallel import Processes, synchronise_batch_norms
+from simple_trt.train.record import Record, write_samples
 from simple_trt.train.state import flatten_optimizer, load_state, prefixed, restore_optimizer, save_state, unprefixed
 
 STATE = "state.safetensors"
+LOG_EVERY = 10  # steps
+NETWORK = "network."
+
+
+class EpochDataset(Protocol):
+    """Pictures whose augmentation depends on the epoch."""
+
+    epoch: int
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: int, /) -> dict[str, Tensor]:
+        """One of them, as the present epoch shows it."""
 
 
 class Trainer:
-    """Trains `model` (image -> Maps) on `dataset`; keeps state.safetensors and log.csv in `out`.
+    """Trains the network of `learner` on `dataset`; keeps state, log and sample pictures in `out`.
 
     Two runs with the same configuration give the same weights, whether or not one of them was killed and resumed.
+
+    Args:
+        learner: a network with its losses.
+        dataset: of one picture or person an item.
+        config: how it is trained.
+        out: folder of the run.
+        device: "cpu" or "cuda".
+        processes: which of several processes this is; each takes `config.batch` items a step.
+
+    Raises:
+        SimpleTrtError: too few pictures for a step.
+        UsageError: the configuration freezes what the network does not have.
     """
 
     def __init__(
-        self, model: nn.Module, dataset: PoseDataset, config: TrainConfig, out: Path, device: str = "cpu"
+        self,
+        learner: Learner,
+        dataset: EpochDataset,
+        config: TrainConfig,
+        out: Path,
+        device: str = "cpu",
+        processes: Processes | None = None,
     ) -> None:
-        if len(dataset) < config.batch:
-            raise SimpleTrtError(
-                f"{len(dataset)} pictures do not fill a batch of {config.batch}", "Lower --batch or add pictures."
-            )
         self.config, self.dataset, self.out, self.device = config, dataset, out, device
-        self.model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.frozen = [module for name, module in model.named_modules() if name in config.freeze]
-        for module in self.frozen:
-            module.requires_grad_(False)
-        if len(self.frozen) < len(config.freeze):
-            raise UsageError(f"freeze names {config.freeze}, not all of which the network has", "Correct the setting.")
-        self.average = AveragedModel(self.model, config.ema)
-        self.optimizer = torch.optim.AdamW(
-            (p for p in self.model.parameters() if p.requires_grad), lr=config.lr, weight_decay=config.weight_decay
-        )
-        self.steps_per_epoch = len(dataset) // config.batch
+        self.processes = processes or Processes()
+        self.items = self.processes.count * config.batch
+        self.size = len(dataset)
+        if self.size < self.items:
+            raise SimpleTrtError(
+                f"{self.size} pictures do not fill a batch of {self.items}", "Lower --batch or add pictures."
+            )
+        if config.sync_bn and self.processes.count > 1:
+            synchronise_batch_norms(learner.network, device)
+        self.learner = learner.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.frozen = self._freeze()
+        self.shared = self.processes.share(self.learner, unused=config.mimic_from > 1)
+        self.average = AveragedModel(self.network, config.ema)
+        self.optimizer = torch.optim.AdamW(self._parameter_groups(), lr=config.lr)
+        self.steps_per_epoch = self.size // self.items
         self.step = 0
         out.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def network(self) -> nn.Module:
+        """What is trained and kept."""
+        return self.learner.network
+
+    @property
+    def epoch(self) -> int:
+        """The present epoch, from 1."""
+        return self.step // self.steps_per_epoch + 1
 
     def resume(self) -> bool:
         """Take up the state in `out`, if there is one. Raises SimpleTrtError when it belongs to another
@@ -62,7 +106,7 @@ class Trainer:
         tensors, progress = load_state(path)
         if progress["config"] != self._fingerprint():
             raise SimpleTrtError(f"{path} was made with other settings", "Use the same settings, or another --out.")
-        self.model.load_state_dict(unprefixed("model", tensors))
+        self.learner.load_state_dict(unprefixed("learner", tensors))
         self.average.module.load_state_dict(unprefixed("average", tensors))
         self.average.updates = progress["step"]
         restore_optimizer(self.optimizer, tensors)
@@ -70,98 +114,123 @@ class Trainer:
         return True
 
     def run(self, progress: bool = True) -> nn.Module:
-        """Train to the end and return the weights to keep: the average if there is one, else the last."""
+        """Train to the end and return the network to keep: the average if there is one, else the last."""
         from tqdm import tqdm
 
+        first = self.processes.first
+        record = Record(self.out, self.step, self.config.tensorboard) if first else None
         total = self.steps_per_epoch * self.config.epochs
-        with tqdm(total=total, initial=self.step, unit="step", disable=not progress or None) as bar:
+        started, before = time.monotonic(), self.step
+        with tqdm(total=total, initial=self.step, unit="step", disable=not (progress and first) or None) as bar:
             while self.step < total:
                 for batch in self._batches():
                     losses = self.train_step(batch)
                     bar.update()
-                    if self.step % 10 == 0:
+                    if record and self.step % LOG_EVERY == 0:
+                        speed = (self.step - before) * self.items / (time.monotonic() - started)
+                        numbers = {name: value.item() for name, value in losses.items()}
                         bar.set_postfix(
-                            {"epoch": self.step // self.steps_per_epoch, "loss": f"{sum(losses.values()):.2f}"}
+                            epoch=self.epoch, loss=f"{sum(numbers.values()):.2f}", pictures=f"{speed:.1f}/s"
                         )
-                        self._log(losses)
+                        record.add(self.step, {"lr": self.learning_rate()} | numbers | {"pictures_per_second": speed})
                     if self.step % self.config.save_every == 0:
                         self.save()
+                self._show()
         self.save()
-        return self.average.module if self.config.ema else self.model
+        if record:
+            record.close()
+        return self.average.module if self.config.ema else self.network
 
-    def train_step(self, batch: dict[str, Tensor]) -> dict[str, float]:
+    def train_step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """One optimizer step on one batch; returns the loss terms. Raises SimpleTrtError when the loss is not
         finite.
         """
-        self.model.train()
+        self.shared.train()
         for module in self.frozen:
             module.eval()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
-        image = batch["image"].contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.config.amp == "bf16"):
-            maps = self.model(image)
-        losses = stage1_losses(maps, batch, self.config.pose_background)
+        losses = self.shared({k: v.to(self.device, non_blocking=True) for k, v in batch.items()}, self.epoch)
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
+            terms = ", ".join(f"{name} {value.item():.3g}" for name, value in losses.items())
             raise SimpleTrtError(
-                f"the loss is {loss.item()} at step {self.step}, pictures {batch['image_id'].tolist()}",
+                f"the loss is {loss.item()} at step {self.step}, pictures {batch['image_id'].tolist()} ({terms})",
                 "Look at these pictures' annotations, or lower the learning rate; the last saved state is intact.",
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.clip:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+            nn.utils.clip_grad_norm_(self.learner.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
         if self.config.ema:
-            self.average.update(self.model)
-        return {name: value.item() for name, value in losses.items()}
+            self.average.update(self.network)
+        return {name: value.detach() for name, value in losses.items()}
 
     def learning_rate(self) -> float:
         """Rate of the present step: warm-up, then steps at the milestones or a cosine to zero."""
         config = self.config
         rate = config.lr * min(1.0, (self.step + 1) / max(config.warmup, 1))
         if config.milestones:
-            epoch = self.step // self.steps_per_epoch + 1
-            return rate * 0.1 ** sum(epoch > m for m in config.milestones)
+            return rate * 0.1 ** sum(self.epoch > m for m in config.milestones)
         return rate * 0.5 * (1 + math.cos(math.pi * self.step / (self.steps_per_epoch * config.epochs)))
 
     def save(self) -> None:
-        """Write the state from which `resume` goes on."""
-        tensors = prefixed("model", self.model.state_dict()) | prefixed("average", self.average.module.state_dict())
-        save_state(
-            self.out / STATE,
-            tensors | flatten_optimizer(self.optimizer),
-            {"step": self.step, "config": self._fingerprint()},
-        )
+        """Write the state from which `resume` goes on; one process does."""
+        if self.processes.first:
+            tensors = prefixed("learner", self.learner.state_dict())
+            tensors |= prefixed("average", self.average.module.state_dict())
+            save_state(
+                self.out / STATE,
+                tensors | flatten_optimizer(self.optimizer),
+                {"step": self.step, "config": self._fingerprint()},
+            )
+        self.processes.wait()
+
+    def _freeze(self) -> list[nn.Module]:
+        frozen = [module for name, module in self.network.named_modules() if name in self.config.freeze]
+        for module in frozen:
+            module.requires_grad_(False)
+        if len(frozen) < len(self.config.freeze):
+            names = ", ".join(self.config.freeze)
+            raise UsageError(f"freeze names {names}, not all of which the network has", "Correct the setting.")
+        return frozen
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """The network's weights decay; those of adapters, which start as the identity, must not."""
+        named = [(name, p) for name, p in self.learner.named_parameters() if p.requires_grad]
+        own = [p for name, p in named if name.startswith(NETWORK)]
+        others = [p for name, p in named if not name.startswith(NETWORK)]
+        groups = [{"params": own, "weight_decay": self.config.weight_decay}]
+        return groups + ([{"params": others, "weight_decay": 0.0}] if others else [])
 
     def _batches(self) -> Iterator[dict[str, Tensor]]:
-        """What is left of the present epoch."""
+        """What is left of the present epoch, for this process."""
         epoch, done = divmod(self.step, self.steps_per_epoch)
         self.dataset.epoch = epoch
-        order = torch.randperm(
-            len(self.dataset), generator=torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
-        )
+        generator = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
+        order = torch.randperm(self.size, generator=generator)[: self.steps_per_epoch * self.items]
         batch = self.config.batch
-        left = Subset(self.dataset, order[done * batch : self.steps_per_epoch * batch].tolist())
+        own = order.view(self.steps_per_epoch, self.processes.count, batch)[done:, self.processes.rank].flatten()
         yield from DataLoader(
-            left, batch, num_workers=self.config.workers, drop_last=True, pin_memory=self.device != "cpu"
+            Subset(cast("Dataset[dict[str, Tensor]]", self.dataset), own.tolist()),
+            batch,
+            num_workers=self.config.workers,
+            pin_memory=self.device != "cpu",
         )
+
+    def _show(self) -> None:
+        """Sample pictures at the end of every so many epochs."""
+        epoch, every = self.epoch - 1, self.config.samples_every
+        if self.processes.first and every and epoch % every == 0 and isinstance(self.dataset, PoseDataset):
+            network = self.average.module if self.config.ema else self.network
+            self.dataset.epoch = 0
+            write_samples(network, self.dataset, self.out / "samples" / f"epoch-{epoch:03}.jpg", self.device)
 
     def _fingerprint(self) -> dict[str, Any]:
         """What must not change between a run and its resumption."""
         settings = dataclasses.asdict(self.config)
-        for harmless in ("workers", "save_every"):
+        for harmless in ("workers", "save_every", "samples_every", "tensorboard"):
             settings.pop(harmless)
-        return json.loads(json.dumps(settings | {"pictures": len(self.dataset)}))
-
-    def _log(self, losses: dict[str, float]) -> None:
-        path = self.out / "log.csv"
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", "lr", *losses])
-            writer.writerow([self.step, f"{self.learning_rate():.3g}", *(f"{v:.4f}" for v in losses.values())])
+        return json.loads(json.dumps(settings | {"pictures": self.size, "processes": self.processes.count}))

@@ -24,6 +24,7 @@ from simple_trt.train.teachers import MAPS
 K = 3
 SIDE = 256
 DECODE = DecodeSettings(nms_sigma=0.5)
+SHARED = torch.zeros(1, 8, SIDE // STRIDE, SIDE // STRIDE)
 
 
 def plant(*boxes, logit=4.0):
@@ -153,11 +154,11 @@ class Shows(nn.Module):
 def test_the_terms_are_those_of_the_paper():
     maps, batch = plant(BOX), people((BOX, POINTS))
     mimicking = Mimicking(Shows(), K)
-    terms = mimicking(torch.zeros(1, 3, SIDE, SIDE), maps, batch, DECODE)
+    terms = mimicking(torch.zeros(1, 3, SIDE, SIDE), SHARED, maps, batch, DECODE)
     # The student shows nothing: what remains is the energy of what it should show.
     truth = true_maps(batch, one_region())
     assert terms["mimic_truth"].item() == pytest.approx(truth.square().sum().item() / K, rel=1e-5)
-    assert terms["mimic_teacher"].item() == pytest.approx(0.25 * MAPS[0] * MAPS[1], rel=1e-5)
+    assert terms["mimic_heatmaps"].item() == pytest.approx(0.25 * MAPS[0] * MAPS[1], rel=1e-5)
     sum(terms.values()).backward()
     assert maps.pose.grad.abs().sum() > 0
     assert all(p.grad is not None for p in mimicking.parameters())
@@ -167,7 +168,7 @@ def test_the_terms_are_those_of_the_paper():
 def test_nobody_found_costs_nothing_and_stays_in_the_graph():
     maps = plant()
     teacher = Shows()
-    terms = Mimicking(teacher, K)(torch.zeros(1, 3, SIDE, SIDE), maps, people((BOX, POINTS)), DECODE)
+    terms = Mimicking(teacher, K)(torch.zeros(1, 3, SIDE, SIDE), SHARED, maps, people((BOX, POINTS)), DECODE)
     total = sum(terms.values())
     total.backward()
     assert total.item() == 0 and maps.pose.grad is not None and not maps.pose.grad.any()
@@ -175,8 +176,10 @@ def test_nobody_found_costs_nothing_and_stays_in_the_graph():
 
 
 def test_without_a_teacher_only_the_truth_counts():
-    settings = MimicSettings(teacher=False)
-    terms = Mimicking(None, K, settings)(torch.zeros(1, 3, SIDE, SIDE), plant(BOX), people((BOX, POINTS)), DECODE)
+    settings = MimicSettings(heatmaps=False)
+    terms = Mimicking(None, K, settings)(
+        torch.zeros(1, 3, SIDE, SIDE), SHARED, plant(BOX), people((BOX, POINTS)), DECODE
+    )
     assert list(terms) == ["mimic_truth"]
 
 
@@ -192,5 +195,5 @@ def test_a_neighbours_cells_are_left_out_on_request():
     masked = Mimicking(Shows(), K, MimicSettings(mask_foreign=True))
     plain = Mimicking(Shows(), K)
     image, maps = torch.zeros(1, 3, SIDE, SIDE), plant(BOX)
-    less, more = (m(image, maps, batch, DECODE)["mimic_teacher"].item() for m in (masked, plain))
+    less, more = (m(image, SHARED, maps, batch, DECODE)["mimic_heatmaps"].item() for m in (masked, plain))
     assert less == pytest.approx(more - 0.25 * foreign.sum().item() / K, rel=1e-5)

@@ -10,9 +10,19 @@ from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.models.simple import Maps
 from simple_trt.skeletons import COCO
 from simple_trt.train.config import TrainConfig, load_config
+from simple_trt.train.learners import PointLearner
 from simple_trt.train.trainer import STATE, Trainer
 
-CONFIG = TrainConfig(epochs=2, batch=2, lr=1e-2, ema=0.9, workers=0, save_every=100, augmentation=Augmentation(size=64))
+CONFIG = TrainConfig(
+    epochs=2,
+    batch=2,
+    lr=1e-2,
+    ema=0.9,
+    workers=0,
+    save_every=100,
+    tensorboard=False,
+    augmentation=Augmentation(size=64),
+)
 
 
 class TinyNet(nn.Module):
@@ -28,7 +38,7 @@ class TinyNet(nn.Module):
 
 def trainer(samples, out, config=CONFIG):
     torch.manual_seed(1)
-    return Trainer(TinyNet(), PoseDataset(samples, config.augmentation, COCO), config, out)
+    return Trainer(PointLearner(TinyNet()), PoseDataset(samples, config.augmentation, COCO), config, out)
 
 
 def test_a_killed_and_resumed_run_ends_with_the_same_weights(samples, tmp_path):
@@ -95,9 +105,9 @@ def test_learning_rate_warms_up_then_steps_or_follows_a_cosine(samples, tmp_path
 
 def test_frozen_modules_keep_weights_and_statistics(samples, tmp_path):
     run = trainer(samples, tmp_path, CONFIG.replace(freeze=("trunk.0", "trunk.1")))
-    before = {k: v.clone() for k, v in run.model.state_dict().items()}
+    before = {k: v.clone() for k, v in run.network.state_dict().items()}
     run.train_step(next(run._batches()))
-    after = run.model.state_dict()
+    after = run.network.state_dict()
     assert all(torch.equal(before[k], after[k]) for k in before if not k.startswith("trunk.3"))
     assert not torch.equal(before["trunk.3.weight"], after["trunk.3.weight"])
     with pytest.raises(UsageError, match="not all of which"):
