@@ -26,7 +26,7 @@ ROOMS: dict[str, tuple[str, str]] = {
     "ops": ("_core", "torch numpy"),
     "models": ("ops", "torch safetensors"),
     "data": ("", "torch numpy cv2 pycocotools PIL scipy"),
-    "train": ("ops models data", "torch numpy safetensors tqdm tomli onnxruntime"),
+    "train": ("ops models data", "torch numpy cv2 safetensors tqdm tomli onnxruntime"),
     "evaluate": ("models data engines pictures", "numpy pycocotools torch"),
     "export": (
         "ops models data engines evaluate zoo pictures _core",

@@ -52,7 +52,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument("--teacher", metavar="FILE", help="whom to mimic: a top-down checkpoint, or a single-person .onnx")
     p.add_argument("--mimic-from", type=int, metavar="EPOCH", help="first epoch of mimicking (1-based; 0: never)")
     p.add_argument(
-        "--stage", choices=("all", "network", "grouping"), default="all", help="grouping needs --init CHECKPOINT"
+        "--stage",
+        choices=("all", "network", "grouping", "teacher"),
+        default="all",
+        help="network and then grouping, one of them (grouping needs --init CHECKPOINT), or a top-down teacher",
     )
     p.add_argument("--grouping-epochs", type=int, default=20)
     p.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from simple_trt.skeletons import find_skeleton
     from simple_trt.train.config import TrainConfig, load_config
     from simple_trt.train.parallel import join_processes
-    from simple_trt.train.stages import train_gate, train_network
+    from simple_trt.train.stages import train_gate, train_network, train_teacher
 
     processes = join_processes(args.device)
     config = load_config(args.config) if args.config else TrainConfig()
@@ -91,10 +94,10 @@ def run(args: argparse.Namespace) -> int:
     if processes.first:
         people = sum(len(s.people) for s in samples)
         print(f"{len(samples)} photos, {people} people, preset {config.preset}", file=sys.stderr)
-    network = Path(config.init) if args.stage == "grouping" else None
-    path = network or train_network(config, samples, out, args.device, processes=processes)
+    stage = {"teacher": train_teacher, "grouping": None}.get(args.stage, train_network)
+    path = stage(config, samples, out, args.device, processes=processes) if stage else Path(config.init)
     if processes.first:
-        if args.stage != "network":
+        if args.stage in ("all", "grouping"):
             path = train_gate(path, config, samples, out, args.grouping_epochs)
         print(path)
     return 0

@@ -60,28 +60,30 @@ def random_affine(sample: Sample, aug: Augmentation, rng: np.random.Generator) -
     return compose_affine(center, zoom, angle, mirror, aug.size), mirror
 
 
-def compose_affine(center: np.ndarray, zoom: float, angle: float, mirror: bool, size: int) -> np.ndarray:
-    """Rotate by `angle` (radians) and zoom about `center`, which lands in the middle of a size x size picture; mirror
-    at the end.
+def compose_affine(
+    center: np.ndarray, zoom: float, angle: float, mirror: bool, width: int, height: int | None = None
+) -> np.ndarray:
+    """Rotate by `angle` (radians) and zoom about `center`, which lands in the middle of a picture of this size; mirror
+    at the end. No height: as high as wide.
     """
     c, s = np.cos(angle) * zoom, np.sin(angle) * zoom
     linear = np.array([[c, -s], [s, c]])
-    offset = size / 2 - linear @ center
+    offset = np.array([width, height or width]) / 2 - linear @ center
     affine = np.concatenate([linear, offset[:, None]], 1)
-    if mirror:  # x -> size - x
+    if mirror:  # x -> width - x
         affine[0] = -affine[0]
-        affine[0, 2] += size
+        affine[0, 2] += width
     return affine
 
 
-def warp_image(image: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
-    """Picture [H,W,C] -> [size,size,C], bilinear, black outside. OpenCV counts from pixel centres, hence the half
-    pixels.
+def warp_image(image: np.ndarray, affine: np.ndarray, width: int, height: int | None = None) -> np.ndarray:
+    """Picture [H,W,C] -> [height,width,C], bilinear, black outside. No height: as high as wide. OpenCV counts from
+    pixel centres, hence the half pixels.
     """
     linear, offset = affine[:, :2], affine[:, 2]
     index_offset = offset + linear @ np.array([0.5, 0.5]) - 0.5
     return cv2.warpAffine(
-        image, np.concatenate([linear, index_offset[:, None]], 1), (size, size), flags=cv2.INTER_LINEAR
+        image, np.concatenate([linear, index_offset[:, None]], 1), (width, height or width), flags=cv2.INTER_LINEAR
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from simple_trt.data.people import PersonAugmentation
 from simple_trt.data.transforms import Augmentation
 from simple_trt.errors import UsageError
 from simple_trt.train.mimicking import MimicSettings
@@ -32,7 +33,8 @@ class TrainConfig:
     path of foreign backbone weights or of one of our checkpoints to start from ("": random). seed: of everything
     random. freeze: modules that keep their weights and statistics (such as "backbone.stem"). pose_background: see
     pose_loss. mimic_from: first epoch (1-based) of mimicking, 0 for never; teacher: its file, where it mimics one;
-    official_teacher: see load_teacher.
+    official_teacher: see load_teacher. augmentation: of pictures; person: of the crops that a teacher is trained on;
+    mimic: what is mimicked.
     """
 
     preset: str = "deploy-w18"
@@ -59,6 +61,7 @@ class TrainConfig:
     teacher: str = ""
     official_teacher: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
+    person: PersonAugmentation = field(default_factory=PersonAugmentation)
     mimic: MimicSettings = field(default_factory=MimicSettings)
 
     def replace(self, **changes: Any) -> TrainConfig:
@@ -78,8 +81,9 @@ class TrainConfig:
 
 
 def load_config(path: str | Path, base: str | Path | None = None) -> TrainConfig:
-    """Read a TOML file whose keys are TrainConfig's fields, with tables [augmentation] and [mimic] for the fields of
-    Augmentation and MimicSettings. Its key `base` names a configuration whose settings hold where the file has none.
+    """Read a TOML file whose keys are TrainConfig's fields, with tables [augmentation], [person] and [mimic].
+
+    Its key `base` names a configuration whose settings hold where the file has none.
 
     Args:
         path: a file, or the name of a configuration in simple_trt/train/configs, such as "edge-crops".

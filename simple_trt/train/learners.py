@@ -80,3 +80,12 @@ class PointLearner(Learner):
             maps = network.maps(shared)
         losses = stage1_losses(maps, batch, self.pose_background, self.total)
         return losses | self.mimicking(image, shared, maps, batch, self.decode, self.total)
+
+
+class TopDownLearner(Learner):
+    """A top-down network: half the mean squared error of the heatmaps, over labelled keypoints (arXiv 1804.06208)."""
+
+    def forward(self, batch: dict[str, Tensor], epoch: int) -> dict[str, Tensor]:  # noqa: ARG002 - the same in every epoch
+        """See Learner; `batch` is PersonDataset's."""
+        errors = (self.predict(batch).float() - batch["pose"]).square().mean((2, 3))
+        return {"pose": 0.5 * (batch["weight"] * errors).mean()}

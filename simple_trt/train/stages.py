@@ -14,22 +14,25 @@ from torch import nn
 
 from simple_trt.data.dataset import PoseDataset
 from simple_trt.data.labels import Sample
+from simple_trt.data.people import PersonDataset
 from simple_trt.errors import SimpleTrtError
 from simple_trt.models import checkpoints
 from simple_trt.models.checkpoints import Checkpoint, CheckpointMeta
 from simple_trt.models.foreign import load_backbone
 from simple_trt.models.presets import find_preset
 from simple_trt.models.simple import Simple
+from simple_trt.models.topdown import build_topdown, save_topdown
 from simple_trt.skeletons import find_skeleton
 from simple_trt.train.config import TrainConfig
 from simple_trt.train.grouping import harvest, keypoint_prior, train_grouping
-from simple_trt.train.learners import PointLearner
+from simple_trt.train.learners import PointLearner, TopDownLearner
 from simple_trt.train.mimicking import Mimicking
 from simple_trt.train.parallel import Processes
 from simple_trt.train.teachers import HeatmapTeacher, load_teacher
 from simple_trt.train.trainer import Trainer
 
 MODEL = "model.safetensors"
+TEACHER = "teacher.safetensors"
 INPUT = (512, 512)  # the size the network is meant for, whatever crops it was trained on
 
 
@@ -62,6 +65,35 @@ def train_network(
         save_model(out, Checkpoint(cast("Simple", trained), None, keypoint_prior(samples), meta))
     processes.wait()
     return out / MODEL
+
+
+def train_teacher(
+    config: TrainConfig,
+    samples: Sequence[Sample],
+    out: Path,
+    device: str = "cpu",
+    progress: bool = True,
+    processes: Processes | None = None,
+) -> Path:
+    """Train a top-down teacher on the same data; `config.preset` is one of models.topdown's.
+
+    Returns:
+        Path of its checkpoint.
+    """
+    torch.manual_seed(config.seed)
+    skeleton, processes = find_skeleton(config.skeleton), processes or Processes()
+    model = build_topdown(config.preset, len(skeleton))
+    if config.init:
+        load_backbone(model.backbone, config.init)
+    learner = TopDownLearner(model, amp=config.amp == "bf16", processes=processes)
+    dataset = PersonDataset(samples, config.person, skeleton, config.seed)
+    trainer = Trainer(learner, dataset, config, out, device, processes)
+    trainer.resume()
+    trained = trainer.run(progress)
+    if processes.first:
+        save_topdown(out / TEACHER, trained, config.preset, describe(config, samples))
+    processes.wait()
+    return out / TEACHER
 
 
 def make_learner(model: Simple, config: TrainConfig, processes: Processes, device: str = "cpu") -> PointLearner:

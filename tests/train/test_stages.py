@@ -8,16 +8,25 @@ import torch
 
 from simple_trt.cli.train import add_parser
 from simple_trt.data.labels import Sample
+from simple_trt.data.people import PersonAugmentation
 from simple_trt.data.transforms import Augmentation
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.models import checkpoints
 from simple_trt.models.grouping import Grouping
+from simple_trt.skeletons import COCO
 from simple_trt.train.config import TrainConfig
 from simple_trt.train.grouping import grouping_loss, keypoint_prior, train_grouping
-from simple_trt.train.stages import MODEL, train_gate, train_network
+from simple_trt.train.stages import MODEL, TEACHER, train_gate, train_network, train_teacher
+from simple_trt.train.teachers import HeatmapTeacher, load_teacher
 
 CONFIG = TrainConfig(
-    preset="edge", epochs=1, batch=3, lr=1e-3, workers=0, augmentation=Augmentation(size=64, rotate=0, shift=0)
+    preset="edge",
+    epochs=1,
+    batch=3,
+    lr=1e-3,
+    workers=0,
+    tensorboard=False,
+    augmentation=Augmentation(size=64, rotate=0, shift=0),
 )
 
 
@@ -34,6 +43,20 @@ def test_both_stages_leave_a_loadable_model(samples, tmp_path):
     assert all(torch.equal(a, b) for a, b in same)
     people = full.predictor()(torch.zeros(1, 3, 64, 64))
     assert people.keypoints.shape == (1, 32, 17, 3)
+
+
+def test_a_teacher_is_trained_and_then_mimicked(samples, tmp_path):
+    crops = PersonAugmentation(rows=64, columns=64)
+    config = CONFIG.replace(preset="topdown-edge", person=crops)
+    path = train_teacher(config, samples, tmp_path / "teacher", progress=False)
+    assert path.name == TEACHER and isinstance(load_teacher(path, COCO), HeatmapTeacher)
+    student = CONFIG.replace(mimic_from=1, teacher=str(path))
+    meta = checkpoints.load(train_network(student, samples, tmp_path / "student", progress=False)).meta
+    assert meta.training["teacher"] == TEACHER and meta.training["mimic_from"] == 1
+    with pytest.raises(UsageError, match="needs one"):
+        train_network(CONFIG.replace(mimic_from=1), samples, tmp_path / "orphan", progress=False)
+    with pytest.raises(UsageError, match="no top-down preset"):
+        train_teacher(CONFIG, samples, tmp_path / "wrong", progress=False)
 
 
 def test_a_run_starts_from_a_checkpoint_of_its_preset_only(samples, tmp_path):

@@ -7,9 +7,11 @@ from torch import nn
 from simple_trt.data.dataset import PoseDataset
 from simple_trt.data.transforms import Augmentation
 from simple_trt.errors import SimpleTrtError, UsageError
+from simple_trt.models.presets import PRESETS
 from simple_trt.models.simple import Maps
+from simple_trt.models.topdown import TRUNKS
 from simple_trt.skeletons import COCO
-from simple_trt.train.config import TrainConfig, load_config
+from simple_trt.train.config import CONFIGS, TrainConfig, load_config
 from simple_trt.train.learners import PointLearner
 from simple_trt.train.trainer import STATE, Trainer
 
@@ -140,8 +142,28 @@ def test_config_file(tmp_path):
         load_config(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize(
-    "name", ["edge-crops", "edge-photos", "edge-refine", "edge-people", "edge-small", "edge-sizes", "edge-large"]
-)
-def test_bundled_configurations_load(name):
-    assert load_config(name).preset == "edge"
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)
+def test_bundled_configurations_load(path):
+    config = load_config(path.stem)
+    assert config.preset in {*PRESETS, *TRUNKS}
+
+
+def test_a_configuration_builds_on_another(tmp_path):
+    (tmp_path / "a.toml").write_text(
+        "lr = 1.0\nepochs = 7\n[augmentation]\nsize = 128\nflip = 0.1\n[mimic]\nside = 3\n"
+    )
+    child = tmp_path / "b.toml"
+    child.write_text(f'base = "{tmp_path / "a.toml"}"\nlr = 2.0\n[augmentation]\nflip = 0.2\n')
+    config = load_config(child)
+    assert (config.lr, config.epochs, config.mimic.side) == (2.0, 7, 3.0)
+    assert (config.augmentation.size, config.augmentation.flip) == (128, 0.2)
+    (tmp_path / "c.toml").write_text("epochs = 9\n")
+    other = load_config(child, base=tmp_path / "c.toml")
+    assert (other.lr, other.epochs, other.augmentation.size) == (2.0, 9, 512)
+
+
+def test_the_paper_schedules():
+    w32, w18 = load_config("paper-w32"), load_config("paper-w18")
+    assert (w32.epochs, w32.milestones, w32.mimic_from, w32.lr, w32.batch) == (200, (120,), 151, 2e-4, 32)
+    assert (w18.epochs, w18.milestones, w18.mimic_from, w18.lr, w18.batch) == (200, (120,), 151, 2.5e-4, 48)
+    assert not w32.mimic.mask_foreign and load_config("deploy-w18").mimic.mask_foreign
