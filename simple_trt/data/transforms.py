@@ -134,15 +134,23 @@ def corners(box: np.ndarray) -> np.ndarray:
 
 
 def jitter_color(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Random brightness, contrast and saturation (in random order) of a uint8 RGB picture."""
+    """Random brightness, contrast and saturation (in random order) of a uint8 RGB picture.
+
+    Each maps a pixel's colour linearly, so that all together are one matrix, applied once.
+    """
     if strength <= 0:
         return image
-    x = image.astype(np.float32)
+    matrix = np.eye(3, 4)  # the last column is added
+    mean = np.array(cv2.mean(image)[:3])
+    grey = np.full((3, 3), 1 / 3)
     for op in rng.permutation(3):
-        factor = np.float32(rng.uniform(1 - strength, 1 + strength))
-        if op == 0:
-            x *= factor
-        else:
-            pivot = x.mean() if op == 1 else x.mean(2, keepdims=True)
-            x = pivot + (x - pivot) * factor
-    return x.clip(0, 255).astype(np.uint8)
+        factor = rng.uniform(1 - strength, 1 + strength)
+        if op == 0:  # brightness: towards black
+            matrix *= factor
+        elif op == 1:  # contrast: towards the picture's mean, as it is by now
+            pivot = (matrix[:, :3] @ mean + matrix[:, 3]).mean()
+            matrix *= factor
+            matrix[:, 3] += pivot * (1 - factor)
+        else:  # saturation: towards each pixel's grey
+            matrix = (factor * np.eye(3) + (1 - factor) * grey) @ matrix
+    return np.asarray(cv2.transform(image, matrix), np.uint8)
