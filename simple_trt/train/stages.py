@@ -50,6 +50,20 @@ def train_network(
     Returns:
         Path of the checkpoint, which has no grouping gate yet.
     """
+    processes = processes or Processes()
+    trainer = make_trainer(config, samples, out, device, processes)
+    trainer.resume()
+    trained = trainer.run(progress)
+    if processes.first:
+        save_network(trained, config, samples, out)
+    processes.wait()
+    return out / MODEL
+
+
+def make_trainer(
+    config: TrainConfig, samples: Sequence[Sample], out: Path, device: str = "cpu", processes: Processes | None = None
+) -> Trainer:
+    """The trainer of stages 1 and 2, at its first step."""
     torch.manual_seed(config.seed)
     skeleton, processes = find_skeleton(config.skeleton), processes or Processes()
     model = find_preset(config.preset).build_simple(len(skeleton))
@@ -57,14 +71,13 @@ def train_network(
         load_initial(model, config)
     learner = make_learner(model, config, processes, device)
     dataset = PoseDataset(samples, config.augmentation, skeleton, config.seed)
-    trainer = Trainer(learner, dataset, config, out, device, processes)
-    trainer.resume()
-    trained = trainer.run(progress)
-    if processes.first:
-        meta = CheckpointMeta(config.preset, config.skeleton, INPUT, describe(config, samples))
-        save_model(out, Checkpoint(cast("Simple", trained), None, keypoint_prior(samples), meta))
-    processes.wait()
-    return out / MODEL
+    return Trainer(learner, dataset, config, out, device, processes)
+
+
+def save_network(trained: nn.Module, config: TrainConfig, samples: Sequence[Sample], out: Path) -> Path:
+    """Write a trained network, which has no gate yet, as out/model.safetensors; returns its path."""
+    meta = CheckpointMeta(config.preset, config.skeleton, INPUT, describe(config, samples))
+    return save_model(out, Checkpoint(cast("Simple", trained), None, keypoint_prior(samples), meta))
 
 
 def train_teacher(

@@ -106,20 +106,38 @@ class Trainer:
         tensors, progress = load_state(path)
         if progress["config"] != self._fingerprint():
             raise SimpleTrtError(f"{path} was made with other settings", "Use the same settings, or another --out.")
-        self.learner.load_state_dict(unprefixed("learner", tensors))
-        self.average.module.load_state_dict(unprefixed("average", tensors))
-        self.average.updates = progress["step"]
-        restore_optimizer(self.optimizer, tensors)
-        self.step = progress["step"]
+        self._restore(tensors, progress["step"])
         return True
 
-    def run(self, progress: bool = True) -> nn.Module:
-        """Train to the end and return the network to keep: the average if there is one, else the last."""
+    def fork(self, path: Path) -> None:
+        """Go on from the state of another run of the same network and data, as if its steps had been this run's.
+
+        What is trained along (adapters) starts afresh if the other run had none. Raises SimpleTrtError when the network
+        or the number of pictures a step is another.
+        """
+        tensors, progress = load_state(path)
+        for key in ("preset", "skeleton", "batch", "pictures", "processes", "seed"):
+            if progress["config"].get(key) != self._fingerprint().get(key):
+                raise SimpleTrtError(f"{path} was made with another {key}", "Fork runs that differ in mimicking only.")
+        fresh = prefixed("learner", self.learner.state_dict())
+        along = {key: value for key, value in fresh.items() if not key.startswith(f"learner.{NETWORK}")}
+        self._restore(along | tensors, progress["step"])
+
+    def _restore(self, tensors: dict[str, Tensor], step: int) -> None:
+        self.learner.load_state_dict(unprefixed("learner", tensors))
+        self.average.module.load_state_dict(unprefixed("average", tensors))
+        self.average.updates = self.step = step
+        restore_optimizer(self.optimizer, tensors)
+
+    def run(self, progress: bool = True, until: int | None = None) -> nn.Module:
+        """Train to the end, or to that of epoch `until`, and return the network to keep: the average if there is one,
+        else the last.
+        """
         from tqdm import tqdm
 
         first = self.processes.first
         record = Record(self.out, self.step, self.config.tensorboard) if first else None
-        total = self.steps_per_epoch * self.config.epochs
+        total = self.steps_per_epoch * (until or self.config.epochs)
         started, before = time.monotonic(), self.step
         with tqdm(total=total, initial=self.step, unit="step", disable=not (progress and first) or None) as bar:
             while self.step < total:

@@ -6,7 +6,7 @@ from torch import nn
 
 from simple_trt.data.dataset import PoseDataset
 from simple_trt.data.transforms import Augmentation
-from simple_trt.errors import UsageError
+from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.models.simple import Simple
 from simple_trt.models.topdown import TopDown
 from simple_trt.skeletons import COCO
@@ -14,7 +14,7 @@ from simple_trt.train.config import TrainConfig
 from simple_trt.train.learners import PointLearner
 from simple_trt.train.mimicking import Mimicking, MimicSettings
 from simple_trt.train.teachers import HeatmapTeacher
-from simple_trt.train.trainer import Trainer
+from simple_trt.train.trainer import STATE, Trainer
 
 CONFIG = TrainConfig(
     epochs=2, batch=3, lr=1e-3, workers=0, tensorboard=False, mimic_from=2, augmentation=Augmentation(size=64)
@@ -67,6 +67,27 @@ def test_adapters_learn_and_survive_but_the_teacher_never_changes(samples, tmp_p
     again = trainer(samples, tmp_path)
     assert again.resume()
     assert all(torch.equal(v, after[k]) for k, v in again.learner.mimicking.state_dict().items())
+
+
+def test_a_fork_goes_on_as_if_it_had_begun_there(samples, tmp_path):
+    """The first epoch of a run without mimicking, then one with it: the same as mimicking from epoch 2 on."""
+    whole = trainer(samples, tmp_path / "whole").run(progress=False).state_dict()
+    plain = CONFIG.replace(mimic_from=0)
+    torch.manual_seed(1)
+    stage1 = Trainer(
+        PointLearner(learner().network), PoseDataset(samples, CONFIG.augmentation, COCO), plain, tmp_path / "plain"
+    )
+    stage1.run(progress=False, until=1)
+    assert stage1.step == stage1.steps_per_epoch
+    forked = trainer(samples, tmp_path / "fork")
+    forked.fork(tmp_path / "plain" / STATE)
+    ended = forked.run(progress=False).state_dict()
+    assert all(torch.equal(v, whole[k]) for k, v in ended.items())
+    other = Trainer(
+        learner(), PoseDataset(samples, CONFIG.augmentation, COCO), CONFIG.replace(batch=2), tmp_path / "other"
+    )
+    with pytest.raises(SimpleTrtError, match="another batch"):
+        other.fork(tmp_path / "plain" / STATE)
 
 
 def test_adapters_do_not_decay(samples, tmp_path):
