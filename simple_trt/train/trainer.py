@@ -144,7 +144,7 @@ class Trainer:
                 for batch in self._batches():
                     losses = self.train_step(batch)
                     bar.update()
-                    if record and self.step % LOG_EVERY == 0:
+                    if record and (self.step % LOG_EVERY == 0 or self.step == total):
                         speed = (self.step - before) * self.items / (time.monotonic() - started)
                         numbers = {name: value.item() for name, value in losses.items()}
                         bar.set_postfix(
