@@ -1,6 +1,7 @@
-"""Writes the committed results into benchmarks/README.md as tables, between its markers.
+"""Writes the committed results as tables into the pages that show them, between their markers.
 
-`<!-- results:NAME -->` ... `<!-- end:NAME -->` holds what `results/NAME.json` says. With --check nothing is written:
+`<!-- results:NAME -->` ... `<!-- end:NAME -->` holds what `results/NAME.json` says; what follows a dash in NAME tells
+several results of one benchmark apart. With --check nothing is written:
 the exit code says whether the tables are those of the results.
 """
 
@@ -8,37 +9,62 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks.options import run_main, say
+from benchmarks.gpu_tables import gpu_tables
+from benchmarks.options import ROOT, run_main, say
 from benchmarks.results import RESULTS, read_result
-from benchmarks.tables import RENDERERS, conditions_line
+from benchmarks.tables import (
+    accuracy_tables,
+    conditions_line,
+    kernel_tables,
+    latency_tables,
+    people_tables,
+    stage_tables,
+)
+from benchmarks.training_tables import ablation_tables, training_tables
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import whole_file
 
-__all__ = ["filled", "main", "section"]
+__all__ = ["PAGES", "RENDERERS", "filled", "main", "section"]
 
-README = Path(__file__).resolve().parent / "README.md"
-MARKED = re.compile(r"(<!-- results:(\w+) -->\n).*?(<!-- end:\2 -->)", re.DOTALL)
+PAGES = (ROOT / "benchmarks" / "README.md", ROOT / "docs" / "accuracy.md")
+RENDERERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "latency": latency_tables,
+    "kernels": kernel_tables,
+    "people": people_tables,
+    "stages": stage_tables,
+    "accuracy": accuracy_tables,
+    "training": training_tables,
+    "ablation": ablation_tables,
+    "gpu": gpu_tables,
+}
+MARKED = re.compile(r"(<!-- results:([\w-]+) -->\n).*?(<!-- end:\2 -->)", re.DOTALL)
 MISSING = "*No result is committed yet.*"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Fill the README, or with --check compare: 1 when its tables are not those of the results."""
+    """Fill the pages, or with --check compare: 1 when their tables are not those of the results."""
     p = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     p.add_argument("--check", action="store_true")
     args = p.parse_args(argv)
-    before = README.read_text(encoding="utf-8")
+    stale = [page for page in PAGES if not _fresh(page, args.check)]
+    for page in stale:
+        say(f"{page.name} does not hold the results' tables: run python -m benchmarks.report")
+    return 1 if stale else 0
+
+
+def _fresh(page: Path, check: bool) -> bool:
+    """Whether the page holds the results' tables; without `check` it is made so."""
+    before = page.read_text(encoding="utf-8")
     after = filled(before, RESULTS)
-    if after == before:
-        return 0
-    if args.check:
-        say("benchmarks/README.md does not hold the results' tables: run python -m benchmarks.report")
-        return 1
-    with whole_file(README) as temporary:
-        temporary.write_text(after, encoding="utf-8")
-    return 0
+    if after != before and not check:
+        with whole_file(page) as temporary:
+            temporary.write_text(after, encoding="utf-8")
+        return True
+    return after == before
 
 
 def filled(text: str, results: Path) -> str:
@@ -52,13 +78,14 @@ def filled(text: str, results: Path) -> str:
 
 def section(name: str, results: Path) -> str:
     """One benchmark's tables and conditions; that there is no result, where there is none."""
-    if name not in RENDERERS:
+    kind = name.partition("-")[0]
+    if kind not in RENDERERS:
         raise SimpleTrtError(f"no benchmark is called '{name}'", f"choose one of: {', '.join(RENDERERS)}")
     path = results / f"{name}.json"
     if not path.exists():
         return f"\n{MISSING}\n"
     result = read_result(path)
-    return f"\n{RENDERERS[name](result)}\n\n{conditions_line(result)}\n"
+    return f"\n{RENDERERS[kind](result)}\n\n{conditions_line(result)}\n"
 
 
 if __name__ == "__main__":

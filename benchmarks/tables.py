@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.gpu_tables import gpu_tables
-
-__all__ = ["RENDERERS", "conditions_line", "table"]
+__all__ = [
+    "accuracy_tables",
+    "conditions_line",
+    "kernel_tables",
+    "latency_tables",
+    "people_tables",
+    "stage_tables",
+    "table",
+]
 
 Result = Mapping[str, Any]
 
@@ -166,13 +172,3 @@ def _with_loss(value: Mapping[str, float]) -> str:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-RENDERERS: dict[str, Callable[[Result], str]] = {
-    "latency": latency_tables,
-    "kernels": kernel_tables,
-    "people": people_tables,
-    "stages": stage_tables,
-    "accuracy": accuracy_tables,
-    "gpu": gpu_tables,
-}

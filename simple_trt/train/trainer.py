@@ -141,7 +141,7 @@ class Trainer:
         started, before = time.monotonic(), self.step
         with tqdm(total=total, initial=self.step, unit="step", disable=not (progress and first) or None) as bar:
             while self.step < total:
-                for batch in self._batches():
+                for batch in self.batches():
                     losses = self.train_step(batch)
                     bar.update()
                     if record and (self.step % LOG_EVERY == 0 or self.step == total):
@@ -223,7 +223,7 @@ class Trainer:
         groups = [{"params": own, "weight_decay": self.config.weight_decay}]
         return groups + ([{"params": others, "weight_decay": 0.0}] if others else [])
 
-    def _batches(self) -> Iterator[dict[str, Tensor]]:
+    def batches(self) -> Iterator[dict[str, Tensor]]:
         """What is left of the present epoch, for this process."""
         epoch, done = divmod(self.step, self.steps_per_epoch)
         self.dataset.epoch = epoch

@@ -1,9 +1,9 @@
 import pytest
 
 from benchmarks import report
-from benchmarks.report import README, RESULTS, filled, section
+from benchmarks.report import PAGES, RENDERERS, RESULTS, filled, section
 from benchmarks.results import write_result
-from benchmarks.tables import RENDERERS, table
+from benchmarks.tables import table
 from simple_trt.errors import SimpleTrtError
 
 CONDITIONS = {
@@ -25,17 +25,40 @@ def kernel_row(**changes):
     return row | {"kernel": timed, "twin": timed, "native": timed} | changes
 
 
-def test_the_readme_holds_the_tables_of_the_committed_results():
-    assert filled(README.read_text(encoding="utf-8"), RESULTS) == README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_the_pages_hold_the_tables_of_the_committed_results(page):
+    assert filled(page.read_text(encoding="utf-8"), RESULTS) == page.read_text(encoding="utf-8")
 
 
-def test_the_readme_has_a_place_for_every_benchmark():
-    text = README.read_text(encoding="utf-8")
-    assert all(f"<!-- results:{name} -->" in text and f"<!-- end:{name} -->" in text for name in RENDERERS)
+def test_every_benchmark_and_every_committed_result_has_its_place():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert all(f"<!-- results:{name}" in text for name in RENDERERS)
+    for path in RESULTS.glob("*.json"):
+        assert f"<!-- results:{path.stem} -->" in text and f"<!-- end:{path.stem} -->" in text
 
 
-def test_every_committed_result_is_one_that_the_report_knows():
-    assert {path.stem for path in RESULTS.glob("*.json")} <= set(RENDERERS)
+def test_the_ablation_shows_gains_over_point_learning(tmp_path):
+    rows = [
+        {"name": name, "seed": seed, "what": name, "table": "3", "paper": paper, "metrics": {"AP": ap}}
+        for name, seed, paper, ap in (
+            ("table3-points", 0, 67.1, 0.10),
+            ("table3-points", 1, 67.1, 0.12),
+            ("table3-both", 0, 70.8, 0.15),
+        )
+    ]
+    settings = {"base": "edge-ablation", "epochs": 4, "teacher": "t.onnx"}
+    write_result(tmp_path / "ablation-edge.json", "ablation", CONDITIONS, settings=settings, rows=rows)
+    text = section("ablation-edge", tmp_path)
+    assert "| table3-points | 3 | 67.1 | 11.0 | 10.0, 12.0 | +0.0 |" in text
+    assert "| table3-both | 3 | 70.8 | 15.0 | 15.0 | +4.0 |" in text
+
+
+def test_reading_that_does_not_keep_up_is_said(tmp_path):
+    row = {"config": "c", "stage": "stage 1", "size": 256, "batch": 4, "learning_alone": 20.0, "together": 9.0}
+    rows = [row | {"reading_alone": 10.0, "peak_mb": 900.0}, row | {"reading_alone": 30.0, "peak_mb": 900.0}]
+    write_result(tmp_path / "training.json", "training", CONDITIONS, device="cpu", rows=rows)
+    text = section("training", tmp_path)
+    assert "| 20.0 | 10.0 | 9.0 | **yes** | 900 |" in text and "| 20.0 | 30.0 | 9.0 | no | 900 |" in text
 
 
 def test_a_section_is_replaced_and_the_rest_kept(tmp_path):
@@ -112,7 +135,7 @@ def test_an_unknown_marker_is_an_error(tmp_path):
 def test_check_writes_nothing_and_says_what_to_do(tmp_path, monkeypatch, capsys):
     readme = tmp_path / "README.md"
     readme.write_text("<!-- results:kernels -->\nold\n<!-- end:kernels -->\n")
-    monkeypatch.setattr(report, "README", readme)
+    monkeypatch.setattr(report, "PAGES", (readme,))
     monkeypatch.setattr(report, "RESULTS", tmp_path)
     assert report.main(["--check"]) == 1
     assert "python -m benchmarks.report" in capsys.readouterr().err

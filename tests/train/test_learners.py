@@ -44,7 +44,7 @@ def trainer(samples, out, settings=None):
 def test_mimicking_begins_with_its_epoch(samples, tmp_path):
     run = trainer(samples, tmp_path)
     terms = []
-    for batch in [*run._batches(), *run._batches()]:
+    for batch in [*run.batches(), *run.batches()]:
         terms.append(set(run.train_step(batch)))
     assert [len(t) for t in terms] == [5, 5, 7, 7]
     assert terms[3] - terms[0] == {"mimic_truth", "mimic_heatmaps"}
@@ -106,7 +106,7 @@ def test_soft_features(samples, tmp_path):
     settings = MimicSettings(score=0.0, overlap=0.0, side=0.0, truth=False, heatmaps=False, features=True)
     run = trainer(samples, tmp_path, settings)
     run.step = run.steps_per_epoch
-    losses = run.train_step(next(run._batches()))
+    losses = run.train_step(next(run.batches()))
     assert "mimic_features" in losses and "mimic_truth" not in losses
     assert run.learner.mimicking.feature_adapter.weight.shape == (8, 8, 1, 1)
 

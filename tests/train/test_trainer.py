@@ -46,7 +46,7 @@ def trainer(samples, out, config=CONFIG):
 def test_a_killed_and_resumed_run_ends_with_the_same_weights(samples, tmp_path):
     whole = trainer(samples, tmp_path / "whole").run(progress=False).state_dict()
     first = trainer(samples, tmp_path / "cut")
-    for batch in first._batches():  # dies in the middle of the first epoch, one step after the last save
+    for batch in first.batches():  # dies in the middle of the first epoch, one step after the last save
         first.train_step(batch)
         if first.step == 1:
             first.save()
@@ -79,7 +79,7 @@ def test_the_loss_falls(samples, tmp_path):
         tmp_path,
         CONFIG.replace(epochs=10, augmentation=Augmentation(size=64, rotate=0, shift=0, shrink=(1, 1), flip=0)),
     )
-    batch = next(run._batches())
+    batch = next(run.batches())
     first = sum(run.train_step(batch).values())
     for _ in range(30):
         last = sum(run.train_step(batch).values())
@@ -88,7 +88,7 @@ def test_the_loss_falls(samples, tmp_path):
 
 def test_a_loss_that_is_not_finite_names_the_pictures(samples, tmp_path):
     run = trainer(samples, tmp_path)
-    batch = next(run._batches())
+    batch = next(run.batches())
     batch["pose"][0, 0, 0, 0] = float("nan")
     with pytest.raises(SimpleTrtError, match=rf"pictures \[{batch['image_id'][0]}"):
         run.train_step(batch)
@@ -108,7 +108,7 @@ def test_learning_rate_warms_up_then_steps_or_follows_a_cosine(samples, tmp_path
 def test_frozen_modules_keep_weights_and_statistics(samples, tmp_path):
     run = trainer(samples, tmp_path, CONFIG.replace(freeze=("trunk.0", "trunk.1")))
     before = {k: v.clone() for k, v in run.network.state_dict().items()}
-    run.train_step(next(run._batches()))
+    run.train_step(next(run.batches()))
     after = run.network.state_dict()
     assert all(torch.equal(before[k], after[k]) for k in before if not k.startswith("trunk.3"))
     assert not torch.equal(before["trunk.3.weight"], after["trunk.3.weight"])
