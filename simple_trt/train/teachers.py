@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from simple_trt.data.dataset import MEAN, STD
 from simple_trt.errors import SimpleTrtError, UsageError
@@ -40,6 +41,13 @@ class FeatureTeacher(Teacher, Protocol):
 
     def features(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
         """Features [n,channels,64,48] from which the heatmaps of the same arguments are made."""
+
+
+class KeypointTeacher(Protocol):
+    """A teacher that says where it thinks the keypoints are."""
+
+    def find(self, images: Tensor, boxes: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
+        """Keypoints [n,K,2] in network-input pixels and their scores [n,K], 0..1."""
 
 
 def feature_channels(teacher: Teacher | None) -> int:
@@ -77,6 +85,23 @@ class HeatmapTeacher:
     def features(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
         """See FeatureTeacher."""
         return self._see(self.model.backbone, images, boxes, owner)
+
+    def find(self, images: Tensor, boxes: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
+        """See KeypointTeacher: the highest cells, moved a quarter towards their higher neighbours."""
+        maps = self(images, boxes, owner)
+        scores, cell = maps.flatten(2).max(2)
+        rows, cols = MAPS
+        u, v = cell % cols, torch.div(cell, cols, rounding_mode="floor")
+        padded = F.pad(maps, (1, 1, 1, 1), "replicate").flatten(2)
+
+        def near(du: int, dv: int) -> Tensor:
+            return padded.gather(2, ((v + 1 + dv) * (cols + 2) + u + 1 + du)[..., None])[..., 0]
+
+        slope = torch.stack((near(1, 0) - near(-1, 0), near(0, 1) - near(0, -1)), 2).sign()
+        places = torch.stack((u, v), 2) + 0.25 * slope
+        region = padded_region(boxes[None], rows, cols, PADDING)
+        share = (places + 0.5) / places.new_tensor([cols, rows])
+        return region.corner[0][:, None] + share * region.size[0][:, None], scores
 
     def _see(self, network: nn.Module, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
         rows, cols = MAPS
@@ -118,7 +143,7 @@ class OnnxTeacher:
         return draw_maps(place_in_maps(points, boxes, MAPS), scores, MAPS, SIGMA)
 
     def find(self, images: Tensor, boxes: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
-        """Keypoints [n,K,2] in network-input pixels and their scores [n,K]."""
+        """See KeypointTeacher."""
         if not len(boxes):
             return boxes.new_zeros(0, self.keypoints, 2), boxes.new_zeros(0, self.keypoints)
         crops = crop_pictures(images, boxes, owner, self.size)
@@ -160,7 +185,9 @@ class OnnxTeacher:
         return region.corner[0][:, None] + places * region.size[0][:, None]
 
 
-def load_teacher(path: str | Path, skeleton: Skeleton, official: bool = False, amp: bool = False) -> Teacher:
+def load_teacher(
+    path: str | Path, skeleton: Skeleton, official: bool = False, amp: bool = False
+) -> HeatmapTeacher | OnnxTeacher:
     """The teacher in a file: an ONNX model, or a checkpoint of a top-down HRNet.
 
     Args:

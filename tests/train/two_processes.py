@@ -1,4 +1,6 @@
-"""What tests/train/test_parallel.py runs by torchrun: a few steps in each process; the first writes the weights."""
+"""What tests/train/test_parallel.py runs by torchrun: some steps in each process; the first writes the weights. A run
+that was killed goes on.
+"""
 
 import sys
 from pathlib import Path
@@ -42,13 +44,16 @@ def main(folder, out, batch, sync_bn):
         clip=1.0,
         ema=0.9,
         workers=0,
+        save_every=1,
         sync_bn=sync_bn,
         tensorboard=False,
         augmentation=Augmentation(size=64),
     )
     dataset = PoseDataset(read_coco(folder / "a.json", folder), config.augmentation, COCO)
     learner = PointLearner(Net(), processes=processes)
-    trained = Trainer(learner, dataset, config, out, processes=processes).run(progress=False)
+    trainer = Trainer(learner, dataset, config, out, processes=processes)
+    trainer.resume()
+    trained = trainer.run(progress=False)
     if processes.first:
         save_file({k: v.contiguous() for k, v in trained.state_dict().items()}, out / "weights.safetensors")
 
