@@ -169,7 +169,7 @@ class Tracker:
             self._memory = []
         new = np.flatnonzero(ids == NOBODY)
         # Equally good people come in any order: their places decide, so that the order given does not matter.
-        new = new[np.lexsort((*people.boxes.xyxy[new].T, -people.scores[new]))]
+        new = new[np.lexsort((*people.boxes.xyxy[new].T[::-1], -people.scores[new]))]
         ids[new] = self._next_id + np.arange(len(new))
         self._next_id += len(new)
         self._memory = [replace(poses, ids=ids), *self._memory][: self.settings.memory]

@@ -16,11 +16,12 @@ BODY = (90, 45)  # height and width of a person, pixels
 Point = tuple[float, float]
 
 
-def texture(height: int, width: int, seed: int, grain: float = 2.0) -> np.ndarray:
-    """RGB uint8 [height,width,3], blotches of about `grain` pixels in full contrast."""
-    noise = np.random.default_rng(seed).normal(size=(height, width, 3)).astype(np.float32)
-    smooth = cv2.GaussianBlur(noise, (0, 0), grain)
-    return np.clip(128 + 55 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+def texture(height: int, width: int, seed: int) -> np.ndarray:
+    """RGB uint8 [height,width,3], blotches of all sizes from some pixels up, as photos have them."""
+    rng = np.random.default_rng(seed)
+    octaves = (cv2.GaussianBlur(rng.normal(size=(height, width, 3)), (0, 0), grain) for grain in (2, 4, 8, 16))
+    smooth = sum(octave / octave.std() for octave in octaves)
+    return np.clip(128 + 27 * smooth, 0, 255).astype(np.uint8)
 
 
 def keypoints_at(corner: Point, body: tuple[int, int] = BODY) -> np.ndarray:

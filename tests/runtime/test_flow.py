@@ -35,7 +35,7 @@ def ramp(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("preset", FLOW_PRESETS)
 @pytest.mark.parametrize("longest_side", [640, 200])
 def test_a_shift_is_found_in_frame_pixels(preset: str, longest_side: int) -> None:
-    picture = texture(HEIGHT, WIDTH, seed=3, grain=3)
+    picture = texture(HEIGHT, WIDTH, seed=3)
     points = np.array([[60.5, 50.5], [200.2, 120.9], [150, 90]], np.float32)
     moved, inside = flow_between(picture, shifted(picture, 5.5, -3.25), preset, longest_side).move(points)
     assert moved - points == pytest.approx(np.tile([5.5, -3.25], (3, 1)), abs=0.25)
@@ -54,7 +54,7 @@ def test_people_and_background_move_each_their_way() -> None:
 
 
 def test_flows_of_several_frames_are_chained() -> None:
-    picture = texture(HEIGHT, WIDTH, seed=5, grain=3)
+    picture = texture(HEIGHT, WIDTH, seed=5)
     centre = (WIDTH / 2, HEIGHT / 2)
     points = np.array([[120, 60], [160, 90], [220, 110]], np.float32)
     chain, moved = FrameFlow(), points
