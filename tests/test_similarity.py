@@ -33,7 +33,9 @@ def cocoeval_oks(found: np.ndarray, truth: np.ndarray, visible: np.ndarray, area
         entry(j, xy, 2.0 * v, area) | {"num_keypoints": int(v.sum())}
         for j, (xy, v, area) in enumerate(zip(truth, visible, areas, strict=True))
     ]
-    measure = COCOeval(dataset(truth_entries), dataset([entry(i, xy, ones, 1) for i, xy in enumerate(found)]), "keypoints")
+    measure = COCOeval(
+        dataset(truth_entries), dataset([entry(i, xy, ones, 1) for i, xy in enumerate(found)]), "keypoints"
+    )
     measure._prepare()
     return np.array(measure.computeOks(1, 1))
 

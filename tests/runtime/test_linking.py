@@ -7,6 +7,7 @@ import pytest
 
 from simple_trt.runtime.flow import Flow
 from simple_trt.runtime.linking import NOBODY, Poses, link, propagated_boxes, similarities, unseen_boxes
+from simple_trt.similarity import oks
 from simple_trt.skeletons import COCO
 from tests.runtime.moving import BODY, keypoints_at, people_at
 
@@ -53,9 +54,10 @@ def test_similarity_is_taken_over_the_keypoints_known_in_both() -> None:
 
 def test_the_area_is_the_mean_of_both_boxes() -> None:
     a, b = poses((0, 0)), poses((6, 0))
-    alike = similarities(a, b, COCO, 3).item()
-    a.areas[:], b.areas[:] = 100, 2 * BODY[0] * BODY[1] - 100
-    assert similarities(a, b, COCO, 3).item() == pytest.approx(alike)
+    a.areas[:], b.areas[:] = 100, 500
+    expected = oks(a.xy, b.xy, 300, COCO.sigmas, True).item()
+    assert 0 < expected < 1
+    assert similarities(a, b, COCO, 3).item() == pytest.approx(expected)
 
 
 def test_people_are_remembered_as_they_were() -> None:
@@ -72,9 +74,10 @@ def test_keypoints_that_leave_the_picture_are_known_no_more_and_stay_so() -> Non
     leaving = Flow(np.full((100, 60, 2), (30, 0), np.float32), (100, 60))
     returning = Flow(np.full((100, 60, 2), (-30, 0), np.float32), (100, 60))
     start = poses((10, 5))
+    start.present[0, 0] = False
     once = start.moved(leaving)
-    assert once.xy == pytest.approx(start.xy + (30, 0))
-    assert once.present.tolist() == (once.xy[..., 0] < 60).tolist()
+    assert once.xy == pytest.approx(start.xy + np.array([30, 0]))
+    assert once.present.tolist() == (start.present & (once.xy[..., 0] < 60)).tolist()
     assert 0 < once.present.sum() < 17
     assert once.moved(returning).present.tolist() == once.present.tolist()
 

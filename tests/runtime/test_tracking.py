@@ -47,7 +47,7 @@ def test_a_pan_that_puts_each_where_the_next_stood_is_seen_through() -> None:
         tracker = Tracker()
         found = []
         for k in range(4):
-            frame = wide[:, : WIDTH] if still else wide[:, k * step : k * step + WIDTH]
+            frame = wide[:, :WIDTH] if still else wide[:, k * step : k * step + WIDTH]
             corners = [(place - k * step, 40.0) for place in (140, 180, 220)]
             people = tracker.update(frame, people_at(corners, [0.9, 0.8, 0.7]))
             found.append([] if people.track_ids is None else people.track_ids.tolist())
@@ -133,6 +133,12 @@ def test_a_stranger_beside_those_who_stay_is_no_cut() -> None:
     staying, gap = Walker(walk(30, 30, 0)), Walker(walk(120, 30, 0), score=0.8, seen=unseen_in(2))
     stranger = Walker(walk(230, 30, 0), score=0.7, seen=lambda k: k >= 2)
     assert track(Scene(staying, gap, stranger), 5) == {0: [0] * 5, 1: [1] * 4, 2: [2] * 3}
+
+
+def test_a_stranger_after_empty_frames_is_no_cut() -> None:
+    returning = Walker(walk(30, 30, 0), seen=unseen_in(2, 3))
+    stranger = Walker(walk(230, 30, 0), seen=lambda k: k == 3)
+    assert track(Scene(returning, stranger), 6) == {0: [0] * 4, 1: [1]}
 
 
 def test_frames_of_another_size_are_another_scene_with_ids_of_its_own() -> None:
