@@ -40,14 +40,16 @@ _RANGES: dict[str, tuple[float, float]] = {
 class TrackSettings:
     """Thresholds of the tracking. "Paper" is SimpleBaseline's section on PoseTrack; the rest it does not state.
 
+    The two scores suit the paper's networks: give those from which on your own network is right, `box_score` above all.
+
     Args:
         box_score: people of a lower score are left out (paper: 0.5).
         joint_score: keypoints of a lower confidence are taken for unknown (paper: 0.4).
         box_growth: by what share a propagated box is larger than its keypoints' extent (paper: 0.15).
         box_iou: a propagated box that overlaps another one more than this is dropped (ours: 0.5).
         memory: how many frames are remembered (paper: L_Q, no number; ours: 5).
-        min_oks: pairs less alike are different people (ours: 0.3, a usual value for tracking by OKS).
-        min_common: pairs with fewer known keypoints in common are not alike (ours: 3).
+        min_oks: pairs less alike are different people (OKS with the mean of both boxes' areas; ours: 0.3).
+        min_common: pairs with fewer known keypoints in common are not alike (ours: 3); who has fewer is always new.
         flow: preset of the optical flow, see `FrameFlow` (paper: FlowNet2-S; ours: "fast").
         flow_side: longest side of the pictures that the flow is computed on, pixels (ours: 640).
 

@@ -1,4 +1,4 @@
-"""A real video whose people are known: 41 frames, four people on a beach who pass one another while the camera pans."""
+"""A real video whose people are known: 41 frames, four paddlers who pass one another before a moving camera."""
 
 from __future__ import annotations
 
