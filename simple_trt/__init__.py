@@ -12,12 +12,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__all__ = ["People", "Session", "SimpleTrtError", "__version__", "open_engine"]
+__all__ = ["People", "Session", "SimpleTrtError", "TrackSettings", "Tracker", "__version__", "open_engine"]
 
 _HOMES = {
     "People": "simple_trt.types",
     "Session": "simple_trt.runtime",
     "SimpleTrtError": "simple_trt.errors",
+    "TrackSettings": "simple_trt.runtime.tracking",
+    "Tracker": "simple_trt.runtime.tracking",
     "open_engine": "simple_trt.engines",
 }
 

@@ -1,10 +1,13 @@
 """Skeletons, boxes and scores drawn on a picture, with line widths that suit the picture and the person.
 
 A width grows with the person, so that near people are drawn boldly and far ones finely, and keeps within shares of the
-picture, so that a large picture shown small still shows its lines.
+picture, so that a large picture shown small still shows its lines. Who has a track is drawn in the track's colour.
 """
 
 from __future__ import annotations
+
+import colorsys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,11 +19,14 @@ from simple_trt.types import Floats, People, Person
 __all__ = ["draw_people"]
 
 Image = NDArray[np.uint8]
+Rectangle = tuple[int, int, int, int]  # left, top, right, bottom, in whole pixels
 
 OPACITY = 0.9
 BOX_OPACITY = 0.6
 OUTLINE: Colour = (18, 20, 26)
 BOX_COLOUR: Colour = (255, 255, 255)
+HUES_APART = (5**0.5 - 1) / 2  # of the circle: the golden section leaves any number of tracks well apart
+SATURATION = 0.68  # less than pure: pure blue is not legible on dark
 WIDTH_PER_PERSON = 0.016  # of the square root of the box's area
 WIDTH_PER_PICTURE = (0.0022, 0.009)  # least and most, of the longer side
 LEAST_RIMMED = 1.5  # pixels; a rim round a finer line would swallow a small person
@@ -31,7 +37,13 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def draw_people(
-    image: Image, people: People, *, boxes: bool = True, scores: bool = True, keypoint_threshold: float = 0.2
+    image: Image,
+    people: People,
+    *,
+    boxes: bool = True,
+    scores: bool = True,
+    tracks: bool = True,
+    keypoint_threshold: float = 0.2,
 ) -> Image:
     """A copy of the picture with its people drawn on it, best score on top.
 
@@ -39,7 +51,8 @@ def draw_people(
         image: RGB uint8 [H,W,3].
         people: positions in pixels of `image`.
         boxes: draw the boxes.
-        scores: write the scores at the boxes' top left corners.
+        scores: write the scores of people without a track at the boxes' corners, as far as there is room.
+        tracks: write the tracks' ids there, and draw limbs, box and id in the colour of the track.
         keypoint_threshold: keypoints of lower confidence, and the limbs that end in them, are left out.
 
     Raises:
@@ -47,19 +60,19 @@ def draw_people(
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"expected an RGB uint8 picture [H,W,3], got {image.dtype} {list(image.shape)}")
-    worst_first = [(person, _line_width(person, image)) for person in reversed(list(people))]
+    shown = people if tracks else (replace(person, track_id=None) for person in people)
+    best_first = list(shown)
+    worst_first = [(person, _line_width(person, image)) for person in reversed(best_first)]
     drawn = np.array(image, order="C")
     if boxes:
         for person, width in worst_first:
-            _draw_box(drawn, person.box, width)
+            _draw_box(drawn, person, width)
         drawn = _blend(drawn, image, BOX_OPACITY)
     below = drawn.copy()
     for person, width in worst_first:
         _draw_skeleton(drawn, person, people.skeleton, width, keypoint_threshold)
     drawn = _blend(drawn, below, OPACITY)
-    if scores:
-        for person, _ in worst_first:
-            _write_score(drawn, person)
+    _write_labels(drawn, best_first, scores)
     return drawn
 
 
@@ -75,11 +88,20 @@ def _line_width(person: Person, image: Image) -> float:
     return max(float(np.clip(WIDTH_PER_PERSON * size, least, most)), 1.0)
 
 
+def _track_colour(person: Person) -> Colour | None:
+    """The same for an id always and everywhere; None without a track."""
+    if person.track_id is None:
+        return None
+    red, green, blue = colorsys.hsv_to_rgb(person.track_id * HUES_APART % 1, SATURATION, 1)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
 def _draw_skeleton(image: Image, person: Person, skeleton: Skeleton, width: float, threshold: float) -> None:
-    """Limbs on a dark rim, then keypoints on a dark rim."""
+    """Limbs on a dark rim, then keypoints on a dark rim; the keypoints tell left from right, tracks or no tracks."""
     shown = person.conf >= threshold
+    track = _track_colour(person)
     limbs = [
-        (a, b, colour)
+        (a, b, track or colour)
         for (a, b), colour in zip(skeleton.limbs, skeleton.limb_colours, strict=True)
         if shown[a] and shown[b]
     ]
@@ -105,26 +127,50 @@ def _draw_dot(image: Image, centre: Floats, colour: Colour, radius: float) -> No
     cv2.circle(image, _fixed_point(centre), fixed_radius, colour, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _draw_box(image: Image, box: Floats, width: float) -> None:
+def _draw_box(image: Image, person: Person, width: float) -> None:
     thickness = max(round(0.3 * width), 1)
-    corners = _fixed_point(box[:2]), _fixed_point(box[2:])
-    cv2.rectangle(image, *corners, BOX_COLOUR, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+    corners = _fixed_point(person.box[:2]), _fixed_point(person.box[2:])
+    cv2.rectangle(image, *corners, _track_colour(person) or BOX_COLOUR, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _write_score(image: Image, person: Person) -> None:
-    """White on dark, above the box where there is room, else inside it; not at all if wider than the box."""
+def _write_labels(image: Image, people: list[Person], scores: bool) -> None:
+    """Each one's id, or else the score, on dark; no label is wider than its box or covers a better person's label."""
     scale = max(max(image.shape[:2]) * TEXT_PER_PICTURE, LEAST_TEXT)
     thickness = max(round(1.3 * scale), 1)
-    text = f"{person.score:.2f}"
-    (text_width, text_height), _ = cv2.getTextSize(text, FONT, scale, thickness)
-    pad = max(round(0.35 * text_height), 2)
-    width, height = text_width + 2 * pad, text_height + 2 * pad
-    if width > person.box[2] - person.box[0]:
-        return
-    left = int(np.clip(person.box[0], 0, max(image.shape[1] - width, 0)))
-    bottom = int(max(person.box[1], height))
-    cv2.rectangle(image, (left, bottom - height), (left + width, bottom), OUTLINE, cv2.FILLED)
-    cv2.putText(image, text, (left + pad, bottom - pad), FONT, scale, BOX_COLOUR, thickness, cv2.LINE_AA)
+    taken: list[Rectangle] = []
+    for person in people:
+        if person.track_id is None and not scores:
+            continue
+        text = f"{person.score:.2f}" if person.track_id is None else f"#{person.track_id}"
+        (width, height), _ = cv2.getTextSize(text, FONT, scale, thickness)
+        pad = max(round(0.35 * height), 2)
+        place = _free_place(person.box, width + 2 * pad, height + 2 * pad, image, taken)
+        if place is None:
+            continue
+        taken.append(place)
+        left, top, right, bottom = place
+        cv2.rectangle(image, (left, top), (right, bottom), OUTLINE, cv2.FILLED)
+        colour = _track_colour(person) or BOX_COLOUR
+        cv2.putText(image, text, (left + pad, bottom - pad), FONT, scale, colour, thickness, cv2.LINE_AA)
+
+
+def _free_place(box: Floats, width: int, height: int, image: Image, taken: list[Rectangle]) -> Rectangle | None:
+    """Where a label covers no other: above the box, left or right, then below it, moved into the picture; or None."""
+    if width > box[2] - box[0]:
+        return None
+    rows, columns = image.shape[:2]
+    for bottom in (box[1], box[3] + height):
+        for left in (box[0], box[2] - width):
+            x = int(np.clip(left, 0, max(columns - width, 0)))
+            y = int(np.clip(bottom, height, max(rows, height)))
+            place = (x, y - height, x + width, y)
+            if not any(_overlap(place, other) for other in taken):
+                return place
+    return None
+
+
+def _overlap(a: Rectangle, b: Rectangle) -> bool:
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
 
 
 def _fixed_point(point: Floats) -> tuple[int, int]:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "simple_trt"
 
 # Leaves that any room may use: they know nothing but the standard library and NumPy.
-COMMON = {"errors", "files", "types", "skeletons"}
+COMMON = {"errors", "files", "types", "skeletons", "similarity"}
 
 # room: (rooms it may use besides itself and COMMON, packages it may import besides the standard library)
 ROOMS: dict[str, tuple[str, str]] = {
@@ -21,6 +21,7 @@ ROOMS: dict[str, tuple[str, str]] = {
     "files": ("", ""),
     "types": ("drawing", "numpy supervision"),
     "skeletons": ("", ""),
+    "similarity": ("", "numpy"),
     "drawing": ("", "numpy cv2"),
     "pictures": ("", "numpy cv2 PIL"),
     "ops": ("_core", "torch numpy"),

@@ -106,6 +106,67 @@ def test_boxes_and_scores_are_optional() -> None:
     assert (drawn_on(400, 300, boxes=False)[:20] != without[:20]).any()
 
 
+def tracked(track_id: int, height: int = 400, width: int = 300) -> People:
+    people = standing(height, width)
+    people.track_ids = np.array([track_id])
+    return people
+
+
+def thigh(image: np.ndarray) -> np.ndarray:
+    """Colour in the middle of the left thigh of who stands in a 400x300 picture."""
+    return image[int(0.57 * 400), int(0.6 * 300)].astype(int)
+
+
+def test_a_track_keeps_its_colour_and_differs_from_others() -> None:
+    first, again, *others = (thigh(draw_people(grey(400, 300), tracked(i))) for i in (7, 7, 0, 1, 2, 8))
+    assert np.array_equal(first, again)
+    assert min(np.abs(first - other).max() for other in others) > 60
+    assert np.abs(first - LEFT).max() > 60
+
+
+def test_the_keypoints_of_a_track_still_tell_left_from_right() -> None:
+    image = draw_people(grey(400, 300), tracked(7), boxes=False).astype(int)
+    for k, colour in ((13, LEFT), (14, RIGHT)):
+        x, y = tracked(7).keypoints.xy[0, k]
+        assert np.abs(image[int(y), int(x)] - colour).max() < 30
+
+
+def test_box_and_label_have_the_colour_of_the_track() -> None:
+    image = draw_people(grey(400, 300), tracked(0))  # 0 is red
+    box = image[200, 73:77].astype(int)
+    assert (box[:, 0] - box[:, 1]).max() > 60
+    label = image[5:20, 75:110].astype(int)
+    assert (label[..., 0] - label[..., 1]).max() > 100
+
+
+def test_ids_are_written_without_the_scores_and_scores_without_the_ids() -> None:
+    image, people = grey(400, 300), tracked(3)
+    assert np.array_equal(draw_people(image, people, scores=False), draw_people(image, people))
+    assert np.array_equal(draw_people(image, people, tracks=False), draw_people(image, standing(400, 300)))
+    assert people.track_ids.tolist() == [3]
+
+
+def labels_of(*boxes: list[float], size: tuple[int, int] = (200, 300)) -> np.ndarray:
+    """Where labels are on a picture of people in these boxes, the best first: bool [H,W]."""
+    scores = np.linspace(0.9, 0.5, len(boxes))
+    people = People(boxes, scores, np.zeros((len(boxes), 17, 3)), size, track_ids=range(len(boxes)))
+    return (draw_people(grey(*size), people, boxes=False) != GREY).any(axis=2)
+
+
+def test_labels_do_not_cover_each_other() -> None:
+    box, one = [100, 60, 200, 120], labels_of([100, 60, 200, 120]).sum()
+    assert one > 100
+    for number in (2, 3, 4):
+        assert labels_of(*[box] * number).sum() == number * one  # ids of one digit are equally wide
+    assert labels_of(*[box] * 5).sum() == 4 * one
+    assert labels_of(box, [101, 61, 201, 121])[:60, 150:].any()
+
+
+@pytest.mark.parametrize("box", [[-50, -50, 40, 40], [280, 180, 340, 240], [0, 0, 300, 200], [-9, 20, 400, 190]])
+def test_labels_are_inside_the_picture(box: list[float]) -> None:
+    assert labels_of(box).sum() == labels_of([100, 60, 200, 120]).sum()
+
+
 def test_a_score_wider_than_its_box_is_left_out() -> None:
     people = People([[10, 30, 18, 50]], [0.8], np.zeros((1, 17, 3)), (100, 100))
     assert (draw_people(grey(100, 100), people, boxes=False) == GREY).all()
