@@ -91,6 +91,26 @@ def labelled_points(entry: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return points, visible
 
 
+def load_mat(file: Path, **options: Any) -> dict[str, Any]:
+    """The variables of a Matlab file; options are those of `scipy.io.loadmat`.
+
+    Raises:
+        SimpleTrtError: the file is missing or no Matlab file, or SciPy is not installed.
+    """
+    try:
+        from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
+    except ImportError as error:
+        raise SimpleTrtError(f"SciPy cannot be imported ({error})", "pip install scipy") from error
+    try:
+        variables: dict[str, Any] = loadmat(str(file), **options)
+    except FileNotFoundError:
+        raise SimpleTrtError(f"{file} does not exist", "Check the path.") from None
+    except (MatReadError, ValueError, NotImplementedError, OSError) as error:
+        raise SimpleTrtError(f"{file} is no Matlab file ({error!r})", "Name a .mat.") from None
+    return variables
+
+
 def _json_people(file: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         entries = json.loads(file.read_text(encoding="utf-8"))
@@ -108,17 +128,12 @@ def _json_people(file: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _mat_people(file: Path) -> dict[str, list[dict[str, Any]]]:
     """The annotated people of the release's training pictures."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     try:
-        release = loadmat(file, squeeze_me=True, struct_as_record=False)["RELEASE"]
+        release = load_mat(file, squeeze_me=True, struct_as_record=False)["RELEASE"]
         annolist = np.atleast_1d(release.annolist)
         alone = np.atleast_1d(getattr(release, "single_person", np.empty(len(annolist), object)))
         pictures = list(zip(annolist, np.atleast_1d(release.img_train), alone, strict=True))
-    except FileNotFoundError:
-        raise SimpleTrtError(f"{file} does not exist", "Name MPII's annotations with --data.") from None
-    except (MatReadError, KeyError, AttributeError, ValueError, NotImplementedError) as error:
+    except (KeyError, AttributeError, ValueError) as error:
         raise SimpleTrtError(f"{file} is not MPII's release ({error!r})", "Name its .mat.") from None
     people = {}
     for number, (picture, train, single) in enumerate(pictures):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from simple_trt.data.keypoints import arrange, columns
-from simple_trt.data.mpii import BODY, TO_CENTRES, labelled_points, listed_people
+from simple_trt.data.mpii import BODY, TO_CENTRES, labelled_points, listed_people, load_mat
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.evaluate.poses import HEAD_SHARE, NO_TRACK, TruePeople
 from simple_trt.skeletons import MPII, Skeleton
@@ -126,13 +126,8 @@ def _region(group: list[Entry]) -> Floats:
 
 def _read_groups(file: Path) -> list[list[list[int]]]:
     """For every picture of the release its groups, each the places of its people, from 0."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     try:
-        pictures = loadmat(file)["groups"].ravel()
+        pictures = load_mat(file)["groups"].ravel()
         return [[[int(i) - 1 for i in group.ravel()] for group in groups.ravel()] for groups in pictures]
-    except FileNotFoundError:
-        raise SimpleTrtError(f"{file} does not exist", "give groups_v12.mat of MPII's toolkit") from None
-    except (MatReadError, KeyError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise SimpleTrtError(f"{file} holds no groups ({error!r})", "give groups_v12.mat of MPII's toolkit") from None

@@ -89,6 +89,8 @@ def _read_file(file: Path) -> Iterator[Video]:
         return
     data = load_coco(file)
     order = keypoint_order(data, POSETRACK)
+    if not all({"id", "file_name"} <= image.keys() for image in data["images"]):
+        raise SimpleTrtError(f"{file} has a picture without 'id' or 'file_name'", "Repair or remove it.")
     people = defaultdict(list)
     for entry in data["annotations"]:
         people[entry.get("image_id")].append(entry)
