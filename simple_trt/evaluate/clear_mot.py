@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,7 +73,7 @@ class Matcher:
     counts: Counts
     _partner: dict[int, int] = field(default_factory=dict, init=False)
 
-    def update(self, objects: NDArray[np.int64], hypotheses: NDArray[np.int64], distance: NDArray[np.float64]) -> None:
+    def update(self, objects: Sequence[int], hypotheses: Sequence[int], distance: NDArray[np.float64]) -> None:
         """The next frame.
 
         Args:
@@ -89,19 +90,19 @@ class Matcher:
         for i, j in pairs:
             self.counts.switches += self._partner.get(objects[i], hypotheses[j]) != hypotheses[j]
             self._partner[objects[i]] = hypotheses[j]
-            self.counts.distance += distance[i, j]
+            self.counts.distance += float(distance[i, j])
         self.counts.objects += len(objects)
         self.counts.matches += len(pairs)
         self.counts.false_positives += len(hypotheses) - len(pairs)
 
     def _continued(
-        self, objects: NDArray[np.int64], hypotheses: NDArray[np.int64], cost: NDArray[np.float64]
+        self, objects: Sequence[int], hypotheses: Sequence[int], cost: NDArray[np.float64]
     ) -> list[tuple[int, int]]:
         """Pairs that go on; they are made impossible in `cost` for everybody else."""
         place = {number: j for j, number in enumerate(hypotheses)}
         pairs = []
         for i, number in enumerate(objects):
-            j = place.get(self._partner.get(number))
+            j = place.get(self._partner[number]) if number in self._partner else None
             if j is not None and not np.isnan(cost[i, j]):
                 pairs.append((i, j))
                 cost[i], cost[:, j] = np.nan, np.nan

@@ -26,7 +26,7 @@ MAX_TRACK_ID = 10_000
 UNCOUNTED_FRAMES = 1
 """Frames at the end of each sequence that poseval leaves out of tracking, by an oversight."""
 
-DUMMY = np.zeros(1, np.int64)
+DUMMY = (0,)
 """The one object and the one hypothesis, never matched, that poseval counts for every joint in a frame in which there
 are no true or no found people, instead of those who are there."""
 
@@ -134,7 +134,7 @@ def _track(pairs: Sequence[Pair], counts: Sequence[Counts], dummies: bool) -> No
             known, present = true.known[:, j], found.present[:, j]
             between = distances[present][:, known, j].T
             near = np.where(between <= MATCH_RADIUS, between, np.nan)
-            matcher.update(true.track_ids[known], found.track_ids[present], near)
+            matcher.update(true.track_ids[known].tolist(), found.track_ids[present].tolist(), near)
 
 
 def _check_tracks(whose: str, tracks: NDArray[np.int64]) -> None:

@@ -16,7 +16,7 @@ def counted(*frames: tuple[list[int], list[int], list[list[float]]]) -> Counts:
     matcher = Matcher(counts)
     for objects, hypotheses, distance in frames:
         shape = len(objects), len(hypotheses)
-        matcher.update(np.array(objects, int), np.array(hypotheses, int), np.array(distance, float).reshape(shape))
+        matcher.update(objects, hypotheses, np.array(distance, float).reshape(shape))
     return counts
 
 
@@ -57,6 +57,11 @@ def test_who_is_matched_stays_matched_while_near_enough():
     assert summary(counts) == (2, 0, 0, 1) and counts.distance == pytest.approx(0.6)
 
 
+def test_who_is_matched_is_taken():
+    """7 goes on with 1; for 2, who is nearer to it, there is nobody."""
+    assert summary(counted(([1], [7], [[0.1]]), ([1, 2], [7], [[0.4], [0.0]]))) == (2, 1, 0, 0)
+
+
 def test_an_object_of_another_number_is_a_switch_and_a_match():
     counts = counted(([1], [7], [[0.1]]), ([1], [8], [[0.1]]), ([1], [8], [[0.1]]))
     assert summary(counts) == (3, 0, 1, 0)
@@ -82,5 +87,5 @@ def test_two_who_exchange_numbers_are_two_switches():
 def test_sequences_share_counts_but_no_matches():
     counts = Counts()
     for hypothesis in (7, 8):
-        Matcher(counts).update(np.array([1]), np.array([hypothesis]), np.zeros((1, 1)))
+        Matcher(counts).update([1], [hypothesis], np.zeros((1, 1)))
     assert summary(counts) == (2, 0, 0, 0)

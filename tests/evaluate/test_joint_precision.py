@@ -92,8 +92,9 @@ def test_a_share_is_of_the_annotated_joints():
 
 
 def test_each_keeps_its_best_only():
-    """The first is best for both true people; having kept the second it is lost for the first, who stays alone."""
-    assert assigned([["xxx.", "xxxx"], ["....", "x..."]]) == [1, -1]
+    """The first is best for both true people; having kept the second it is lost for the first."""
+    assert assigned([["xxx.", "xxxx"], ["x...", "...."]]) == [1, 0]
+    assert assigned([["xxx.", "xxxx"], ["....", "x..."]]) == [1, -1]  # the first stays alone
 
 
 def test_no_right_joint_no_person():

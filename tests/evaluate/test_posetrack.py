@@ -206,6 +206,13 @@ def test_the_mean_distance():
     assert totals(video, found_in(video, f0=shifted)) == [100, pytest.approx(80), 100, 100]
 
 
+@pytest.mark.parametrize(("off", "expected"), [(HEAD / 2, [100, 50, 100, 100]), (HEAD / 2 + 0.01, [-100, 0, 0, 0])])
+def test_the_radius_of_a_match(off, expected):
+    video = walk(2)
+    shifted = people([pose(0, right=off), pose(1, right=off)], tracks=[0, 1])
+    assert totals(video, found_in(video, f0=shifted)) == expected
+
+
 def test_the_last_frame_is_left_out():
     video = walk(3)
     spoilt = found_in(video, f2=people([pose(5), pose(6), pose(7)], tracks=[0, 1, 2]))
