@@ -26,8 +26,9 @@ def mpii_map(
 
     Args:
         truth: groups of people, see `read_mpii_truth`.
-        predictions: name of the picture -> people found in it, all of them; a joint's confidence is its score. Of a
-            group with a region, those count whose joints' middle lies in it.
+        predictions: name of the picture -> people found in it. Joints are ranked by their own confidence: unlike in
+            COCO's measure, unlikely people must be left out before (`People.above`). Of a group with a region, those
+            count whose joints' middle lies in it.
         keypoint_threshold: joints of lower confidence are not predicted.
         skip_unanswered: leave the people of groups without any prediction out of the recall's base. MPII's toolkit does
             so by an oversight (it looks at the annotated joints once for each prediction); give True for its very

@@ -39,8 +39,9 @@ def posetrack_map(truth: Sequence[Video], predictions: Mapping[str, People], *, 
 
     Args:
         truth: see `read_posetrack_truth`.
-        predictions: name of the frame, as in the annotations -> people found in it, all of them; a joint's confidence
-            is its score, `MISSING_SCORE` where it has none.
+        predictions: name of the frame, as in the annotations -> people found in it. Joints are ranked by their own
+            confidence (`MISSING_SCORE` where there is none): unlike in COCO's measure, unlikely people must be left out
+            before (`People.above`).
         keypoint_threshold: joints of lower confidence are not predicted.
 
     Returns:
