@@ -28,7 +28,8 @@ ROOMS: dict[str, tuple[str, str]] = {
     "models": ("ops", "torch safetensors"),
     "data": ("", "torch numpy cv2 pycocotools PIL scipy"),
     "train": ("ops models data", "torch numpy cv2 safetensors tqdm tomli onnxruntime"),
-    "evaluate": ("models data engines pictures", "numpy pycocotools torch"),
+    # scipy: the assignment of tracks, MPII's .mat; cv2: ignored polygons.
+    "evaluate": ("models data engines pictures", "numpy pycocotools torch scipy cv2"),
     "export": (
         "ops models data engines evaluate zoo pictures _core",
         "torch numpy onnx onnxruntime onnxscript onnx_ir",

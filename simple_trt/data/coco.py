@@ -43,8 +43,8 @@ def read_coco(
         UsageError: the file's keypoints are none of the skeleton's.
     """
     file, folder = Path(annotations), Path(images)
-    data = _load(file)
-    order = _order(data, skeleton)
+    data = load_coco(file)
+    order = keypoint_order(data, skeleton)
     by_image: dict[int, list[Entry]] = defaultdict(list)
     for ann in data["annotations"]:
         by_image[ann.get("image_id", -1)].append(ann)
@@ -64,7 +64,12 @@ def read_coco(
     return samples
 
 
-def _load(path: Path) -> Entry:
+def load_coco(path: Path) -> Entry:
+    """A file in COCO's layout, whole.
+
+    Raises:
+        SimpleTrtError: it is missing, is no json or has no lists `images` and `annotations`.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -77,23 +82,27 @@ def _load(path: Path) -> Entry:
 
 
 @dataclass(frozen=True)
-class _Order:
+class KeypointOrder:
     """How many keypoints a person of the file has, and which of them each of the skeleton's is (-1: none)."""
 
     count: int
     columns: np.ndarray
 
 
-def _order(data: Entry, skeleton: Skeleton) -> _Order:
-    """A file that names no keypoints has the skeleton's."""
+def keypoint_order(data: Entry, skeleton: Skeleton) -> KeypointOrder:
+    """By the names that the file gives its keypoints; one that names none has the skeleton's.
+
+    Raises:
+        UsageError: the file's keypoints are none of the skeleton's.
+    """
     names: Sequence[str] = next(
         (c["keypoints"] for c in data.get("categories") or [] if isinstance(c, dict) and "keypoints" in c), ()
     )
     names = names or skeleton.keypoints
-    return _Order(len(names), columns(names, skeleton))
+    return KeypointOrder(len(names), columns(names, skeleton))
 
 
-def _sample(file: Path, images: Path, info: Entry, anns: list[Entry], order: _Order) -> Sample:
+def _sample(file: Path, images: Path, info: Entry, anns: list[Entry], order: KeypointOrder) -> Sample:
     picture = images / info["file_name"]
     width, height = (info["width"], info["height"]) if "width" in info else picture_size(picture)
     sample = Sample(picture, int(info["id"]), int(width), int(height), [], _ignored(file, info))
@@ -126,7 +135,7 @@ def _polygon(x: list[float], y: list[float]) -> np.ndarray:
     return np.array([x, y], np.float32).T + 0.5
 
 
-def _person(ann: Entry, order: _Order) -> PersonLabel:
+def _person(ann: Entry, order: KeypointOrder) -> PersonLabel:
     numbers = np.asarray(ann.get("keypoints") or [0] * 3 * order.count, np.float32)
     if numbers.shape != (3 * order.count,):
         raise ValueError(f"{numbers.size} keypoint numbers, expected {3 * order.count}")

@@ -37,7 +37,7 @@ def read_mpii(annotations: str | Path, images: str | Path, skeleton: Skeleton = 
         SimpleTrtError: the file is missing or of another kind, or a person is broken (its picture is named).
     """
     file, folder = Path(annotations), Path(images)
-    people = _mat_people(file) if file.suffix == ".mat" else _json_people(file)
+    people = listed_people(file)
     order = columns(MPII.keypoints, skeleton)
     samples = []
     for number, (name, entries) in enumerate(people.items(), 1):
@@ -55,12 +55,20 @@ def read_mpii(annotations: str | Path, images: str | Path, skeleton: Skeleton = 
     return samples
 
 
+def listed_people(file: Path) -> dict[str, list[dict[str, Any]]]:
+    """Name of picture -> its people as the file has them, pixels counted from 1.
+
+    Each has `points` [16,2], `visible` [16] (above 0: annotated), `center`, `scale`; from the .mat also `head` (xyxy or
+    None), `place` (picture's and person's number in the release, from 0) and `single` (apart from everybody else).
+
+    Raises:
+        SimpleTrtError: the file is missing or of another kind.
+    """
+    return _mat_people(file) if file.suffix == ".mat" else _json_people(file)
+
+
 def _add_person(sample: Sample, entry: dict[str, Any], order: np.ndarray) -> None:
-    """One person with `points` [16,2], `visible` [16] (above 0: annotated), `head` xyxy or None, `center`, `scale`."""
-    points = np.asarray(entry["points"], np.float32).reshape(16, 2) + TO_CENTRES
-    visible = np.asarray(entry["visible"], np.int64).reshape(16)
-    if not np.isfinite(points[visible > 0]).all():
-        raise ValueError("a coordinate is not finite")
+    points, visible = labelled_points(entry)
     if not (visible > 0).any():
         x, y = (float(v) + TO_CENTRES for v in entry["center"])
         reach = float(entry["scale"]) * BODY / 2
@@ -69,6 +77,38 @@ def _add_person(sample: Sample, entry: dict[str, Any], order: np.ndarray) -> Non
     head = entry.get("head")
     box = enclosing_box(points, visible, None if head is None else np.asarray(head) + TO_CENTRES)
     sample.people.append(PersonLabel(box, *arrange(points, visible, order), float((box[2:] - box[:2]).prod())))
+
+
+def labelled_points(entry: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """A listed person's points [16,2], pixel centres at +0.5, and visibility [16].
+
+    Raises ValueError, KeyError, TypeError when they are broken.
+    """
+    points = np.asarray(entry["points"], np.float32).reshape(16, 2) + TO_CENTRES
+    visible = np.asarray(entry["visible"], np.int64).reshape(16)
+    if not np.isfinite(points[visible > 0]).all():
+        raise ValueError("a coordinate is not finite")
+    return points, visible
+
+
+def load_mat(file: Path, **options: Any) -> dict[str, Any]:
+    """The variables of a Matlab file; options are those of `scipy.io.loadmat`.
+
+    Raises:
+        SimpleTrtError: the file is missing or no Matlab file, or SciPy is not installed.
+    """
+    try:
+        from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
+    except ImportError as error:
+        raise SimpleTrtError(f"SciPy cannot be imported ({error})", "pip install scipy") from error
+    try:
+        variables: dict[str, Any] = loadmat(str(file), **options)
+    except FileNotFoundError:
+        raise SimpleTrtError(f"{file} does not exist", "Check the path.") from None
+    except (MatReadError, ValueError, NotImplementedError, OSError) as error:
+        raise SimpleTrtError(f"{file} is no Matlab file ({error!r})", "Name a .mat.") from None
+    return variables
 
 
 def _json_people(file: Path) -> dict[str, list[dict[str, Any]]]:
@@ -88,20 +128,21 @@ def _json_people(file: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _mat_people(file: Path) -> dict[str, list[dict[str, Any]]]:
     """The annotated people of the release's training pictures."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     try:
-        release = loadmat(file, squeeze_me=True, struct_as_record=False)["RELEASE"]
-        pictures = zip(np.atleast_1d(release.annolist), np.atleast_1d(release.img_train), strict=True)
-    except FileNotFoundError:
-        raise SimpleTrtError(f"{file} does not exist", "Name MPII's annotations with --data.") from None
-    except (MatReadError, KeyError, AttributeError, ValueError, NotImplementedError) as error:
+        release = load_mat(file, squeeze_me=True, struct_as_record=False)["RELEASE"]
+        annolist = np.atleast_1d(release.annolist)
+        alone = np.atleast_1d(getattr(release, "single_person", np.empty(len(annolist), object)))
+        pictures = list(zip(annolist, np.atleast_1d(release.img_train), alone, strict=True))
+    except (KeyError, AttributeError, ValueError) as error:
         raise SimpleTrtError(f"{file} is not MPII's release ({error!r})", "Name its .mat.") from None
     people = {}
-    for picture, train in pictures:
+    for number, (picture, train, single) in enumerate(pictures):
         rects = np.atleast_1d(getattr(picture, "annorect", ()))
-        found = [_mat_person(rect) for rect in rects if hasattr(rect, "objpos") and hasattr(rect.objpos, "x")]
+        found = [
+            _mat_person(rect) | {"place": (number, i), "single": i + 1 in np.atleast_1d(single)}
+            for i, rect in enumerate(rects)
+            if hasattr(rect, "objpos") and hasattr(rect.objpos, "x")
+        ]
         if train and found:
             people[str(picture.image.name)] = found
     return people

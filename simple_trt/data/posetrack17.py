@@ -29,11 +29,11 @@ def read_posetrack17(annotations: str | Path, images: str | Path, skeleton: Skel
     file, folder = Path(annotations), Path(images)
     order = columns(POSETRACK.keypoints, skeleton)
     samples = []
-    for number, frame in enumerate(_frames(file), 1):
+    for number, frame in enumerate(labelled_frames(file), 1):
         name = frame["image"][0]["name"]
         sample = Sample(folder / name, number, 0, 0, [])
         try:
-            sample.crowds += [polygon_region(_points(region)) for region in frame.get("ignore_regions") or []]
+            sample.crowds += [polygon_region(corners(region)) for region in frame.get("ignore_regions") or []]
             sample.people += [p for rect in frame.get("annorect") or [] if (p := _person(rect, order)) is not None]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise SimpleTrtError(f"{file}: frame {name} is broken ({error!r})", "Repair or remove it.") from None
@@ -43,7 +43,12 @@ def read_posetrack17(annotations: str | Path, images: str | Path, skeleton: Skel
     return samples
 
 
-def _frames(file: Path) -> list[Entry]:
+def labelled_frames(file: Path) -> list[Entry]:
+    """The labelled frames of a sequence, as the file has them.
+
+    Raises:
+        SimpleTrtError: the file is missing or of another kind.
+    """
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         frames = data["annolist"]
@@ -56,24 +61,42 @@ def _frames(file: Path) -> list[Entry]:
         raise SimpleTrtError(f"{file} is not PoseTrack17's json ({error!r})", "Name a sequence's json.") from None
 
 
-def _points(region: Entry) -> np.ndarray:
+def corners(region: Entry) -> np.ndarray:
     """Corners [n,2] of an ignore region, at pixel centres."""
     return np.array([(_number(p["x"]), _number(p["y"])) for p in region["point"]], np.float32) + 0.5
 
 
-def _person(rect: Entry, order: np.ndarray) -> PersonLabel | None:
-    """A person; None where no keypoint is annotated."""
+def labelled_points(rect: Entry) -> tuple[np.ndarray, np.ndarray]:
+    """A person's points [15,2], pixel centres at +0.5, and visibility [15].
+
+    Raises ValueError, KeyError, TypeError, IndexError when they are broken.
+    """
     points, visible = np.zeros((15, 2), np.float32), np.zeros(15, np.int64)
     for point in _first(rect.get("annopoints"), {}).get("point", []):
         place = int(_number(point["id"]))
         points[place] = _number(point["x"]) + 0.5, _number(point["y"]) + 0.5
         visible[place] = 2 if _first(point.get("is_visible"), 1) else 1
-    if not (visible > 0).any():
-        return None
     if not np.isfinite(points).all():
         raise ValueError("a coordinate is not finite")
-    head = np.array([_number(rect[k]) for k in ("x1", "y1", "x2", "y2")]) if "x1" in rect else None
-    box = enclosing_box(points, visible, head)
+    return points, visible
+
+
+def head_box(rect: Entry) -> np.ndarray | None:
+    """The head's rectangle xyxy [4], None where there is none."""
+    return np.array([_number(rect[k]) for k in ("x1", "y1", "x2", "y2")]) if "x1" in rect else None
+
+
+def track_id(rect: Entry) -> int | None:
+    """The number of a person's track, None where there is none."""
+    return int(_number(rect["track_id"])) if "track_id" in rect else None
+
+
+def _person(rect: Entry, order: np.ndarray) -> PersonLabel | None:
+    """A person; None where no keypoint is annotated."""
+    points, visible = labelled_points(rect)
+    if not (visible > 0).any():
+        return None
+    box = enclosing_box(points, visible, head_box(rect))
     return PersonLabel(box, *arrange(points, visible, order), float((box[2:] - box[:2]).prod()))
 
 

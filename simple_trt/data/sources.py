@@ -39,7 +39,7 @@ def read_annotations(
         return [sample for file in files for sample in read_annotations(file, images, skeleton, partial)]
     if path.suffix == ".mat":
         return read_mpii(path, images, skeleton)
-    start = _start_of(path)
+    start = start_of(path)
     if start.startswith("["):
         return read_mpii(path, images, skeleton)
     if '"annolist"' in start:
@@ -47,7 +47,12 @@ def read_annotations(
     return read_coco(path, images, skeleton, partial)
 
 
-def _start_of(path: Path) -> str:
+def start_of(path: Path) -> str:
+    """The beginning of a json, in which it shows what kind it is.
+
+    Raises:
+        SimpleTrtError: it is missing or cannot be read.
+    """
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.read(PEEK).lstrip()
