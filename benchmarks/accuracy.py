@@ -31,7 +31,7 @@ from simple_trt.evaluate.coco import average_precision
 from simple_trt.pictures import Picture
 from simple_trt.types import People
 
-__all__ = ["main"]
+__all__ = ["main", "open_movenet", "open_session"]
 
 PRECISIONS = ["fp32", "bf16", "int8"]
 REFERENCE = "torch"
@@ -75,22 +75,24 @@ def _contenders(subject: Subject, data: Path, args: argparse.Namespace) -> dict[
     engines = build_engines(subject, PRECISIONS, args.work, data)
     graph = zoo.find(subject.name).onnx if subject.name in zoo.names() else engines["fp32"]
     return {
-        REFERENCE: _session(subject.checkpoint, args.threads),
-        "plain ONNX, onnxruntime": _session(graph, args.threads, "onnxruntime"),
-        **{f"cpu {p}": _session(path, args.threads) for p, path in engines.items()},
-        "movenet fp32": _movenet(data, args.threads, "f32"),
-        "movenet bf16": _movenet(data, args.threads, "bf16"),
+        REFERENCE: open_session(subject.checkpoint, args.threads),
+        "plain ONNX, onnxruntime": open_session(graph, args.threads, "onnxruntime"),
+        **{f"cpu {p}": open_session(path, args.threads) for p, path in engines.items()},
+        "movenet fp32": open_movenet(data, args.threads, "f32"),
+        "movenet bf16": open_movenet(data, args.threads, "bf16"),
     }
 
 
 @contextmanager
-def _session(path: Path, threads: int, runtime: str | None = None) -> Iterator[Predict]:
+def open_session(path: Path, threads: int, runtime: str | None = None) -> Iterator[Predict]:
+    """What a model or engine says of pictures."""
     with Session.open(path, LoadOptions(runtime=runtime, threads=threads)) as session:
         yield session.predict
 
 
 @contextmanager
-def _movenet(data: Path, threads: int, precision: str) -> Iterator[Predict]:
+def open_movenet(data: Path, threads: int, precision: str) -> Iterator[Predict]:
+    """What MoveNet says of pictures."""
     graph = OpenVinoGraph(str(movenet.movenet_file(data)), {}, threads, precision)
 
     def predict(picture: Picture) -> People:

@@ -24,7 +24,7 @@ from benchmarks.tables import (
     people_tables,
     stage_tables,
 )
-from benchmarks.training_tables import ablation_tables, training_tables
+from benchmarks.training_tables import ablation_tables, tracking_tables, training_tables
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import whole_file
 
@@ -39,6 +39,7 @@ RENDERERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "accuracy": accuracy_tables,
     "training": training_tables,
     "ablation": ablation_tables,
+    "tracking": tracking_tables,
     "gpu": gpu_tables,
 }
 MARKED = re.compile(r"(<!-- results:([\w-]+) -->\n).*?(<!-- end:\2 -->)", re.DOTALL)

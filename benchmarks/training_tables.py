@@ -1,4 +1,4 @@
-"""Results of training as Markdown: the ablation and the trainer's speed."""
+"""Results of training and tracking as Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.tables import table
 
-__all__ = ["ablation_tables", "training_tables"]
+__all__ = ["ablation_tables", "tracking_tables", "training_tables"]
 
 Result = Mapping[str, Any]
 
@@ -53,3 +53,17 @@ def training_tables(result: Result) -> str:
     ]
     head = ["", "crop", "batch", "learning alone", "reading alone", "together", "reading holds up", "peak MB"]
     return f"Pictures a second on {result['device']}:\n\n{table(head, rows)}"
+
+
+def tracking_tables(result: Result) -> str:
+    """PoseTrack's measures of each network at each threshold."""
+    names = ("mAP", "MOTA", "MOTP", "precision", "recall")
+    rows = [
+        [r["name"], f"{r['threshold']:.1f}", *("-" if r[n] is None else f"{r[n]:.1f}" for n in names)]
+        for r in result["rows"]
+    ]
+    s = result["settings"]
+    what = (
+        f"{s['frames']} frames, joints below {s['joint_score']} are not tracked; means over the body's joints, percent:"
+    )
+    return f"{what}\n\n{table(['', 'people above', *names], rows)}"
