@@ -25,7 +25,7 @@ ROOMS: dict[str, tuple[str, str]] = {
     "drawing": ("", "numpy cv2"),
     "pictures": ("", "numpy cv2 PIL"),
     "ops": ("_core", "torch numpy"),
-    "models": ("ops", "torch safetensors"),
+    "models": ("ops", "torch safetensors numpy scipy"),  # scipy and NumPy match tags to people, which no tensor op does
     "data": ("", "torch numpy cv2 pycocotools PIL scipy"),
     "train": ("ops models data", "torch numpy cv2 safetensors tqdm tomli onnxruntime"),
     # scipy: the assignment of tracks, MPII's .mat; cv2: ignored polygons.

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from simple_trt.models.backbone import Backbone
+
 # (kernel, stride, expansion, channels out, repeats) of each stage: EfficientNet table 1, width and depth 1.0.
 STAGES = (
     (3, 1, 1, 16, 1),
@@ -72,15 +74,17 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class EfficientNetLite(nn.Module):
+class EfficientNetLite(Backbone):
     """Image [B,3,H,W] -> F_shared [B,channels,H/4,W/4].
 
-    Levels at stride 4, 8, 16 and 32 are projected to `channels` and added from the coarsest up (FPN, arXiv 1612.03144).
+    Levels at stride 4, 8, 16 and 32 are projected to `channels` and added from the coarsest up (FPN, arXiv 1612.03144);
+    the finest is F_shared.
     """
 
     def __init__(self, channels: int = 48) -> None:
         super().__init__()
         self.channels = channels
+        self.widths = (channels,) * len(TAPS)
         self.stem = conv_bn(3, STEM, 3, 2)
         self.stages = nn.ModuleList()
         cin = STEM
@@ -93,17 +97,23 @@ class EfficientNetLite(nn.Module):
         self.lateral = nn.ModuleList(conv_bn(STAGES[t][3], channels, 1, act=False) for t in TAPS)
         self.smooth = nn.ModuleList(conv_bn(channels, channels, 3) for _ in TAPS)
 
-    def forward(self, image: Tensor) -> Tensor:
-        levels = []
+    def levels(self, image: Tensor) -> list[Tensor]:
+        """The sums of the neck, finest first."""
+        laterals = []
         x = self.stem(image)
         for i, stage in enumerate(self.stages):
             x = stage(x)
             if i in TAPS:
-                levels.append(self.lateral[TAPS.index(i)](x))
-        shared = self.smooth[-1](levels[-1])
-        for level, smooth in zip(reversed(levels[:-1]), reversed(list(self.smooth)[:-1]), strict=True):
-            shared = smooth(level + F.interpolate(shared, scale_factor=2.0, mode="bilinear", align_corners=False))
-        return shared
+                laterals.append(self.lateral[TAPS.index(i)](x))
+        levels = [self.smooth[-1](laterals[-1])]
+        for lateral, smooth in zip(reversed(laterals[:-1]), reversed(list(self.smooth)[:-1]), strict=True):
+            up = F.interpolate(levels[0], scale_factor=2.0, mode="bilinear", align_corners=False)
+            levels.insert(0, smooth(lateral + up))
+        return levels
+
+    def share(self, levels: list[Tensor]) -> Tensor:
+        """The finest level has seen all others."""
+        return levels[0]
 
 
 def load_imagenet(backbone: EfficientNetLite, state: dict[str, Tensor]) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from simple_trt.errors import SimpleTrtError
+from simple_trt.models.backbone import Backbone
 
 STEM = 64
 BLOCKS = 4  # residual blocks of a branch in each module, and of the first stage
@@ -120,7 +121,7 @@ def upsample(x: Tensor, factor: int) -> Tensor:
     return x if factor == 1 else F.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
 
 
-class HRNet(nn.Module):
+class HRNet(Backbone):
     """Normalised image [B,3,H,W] (H, W multiples of 32) -> features [B,channels,H/4,W/4].
 
     Args:
@@ -131,7 +132,8 @@ class HRNet(nn.Module):
     def __init__(self, width: int, outputs: int = 4) -> None:
         super().__init__()
         widths = [width * 2**i for i in range(4)]
-        self.channels = sum(widths[:outputs])
+        self.widths = tuple(widths[:outputs])
+        self.channels = sum(self.widths)
         self.conv1 = nn.Conv2d(3, STEM, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(STEM)
         self.conv2 = nn.Conv2d(STEM, STEM, 3, 2, 1, bias=False)
@@ -152,8 +154,11 @@ class HRNet(nn.Module):
         grown = nn.Sequential(conv_bn(widths[index - 1], widths[index], 3, 2))
         return nn.ModuleList([*(nn.Identity() for _ in range(index)), grown])
 
-    def branches(self, image: Tensor) -> list[Tensor]:
-        """Image [B,3,H,W] -> the last maps [B,C*2^i,H/2^(2+i),W/2^(2+i)]. Raises SimpleTrtError for a wrong size."""
+    def levels(self, image: Tensor) -> list[Tensor]:
+        """Image [B,3,H,W] -> the last maps of the branches [B,C*2^i,H/2^(2+i),W/2^(2+i)].
+
+        Raises SimpleTrtError for a wrong size.
+        """
         check_size(*image.shape[-2:])
         x = F.relu(self.bn1(self.conv1(image)), inplace=True)
         x = F.relu(self.bn2(self.conv2(x)), inplace=True)
@@ -162,8 +167,9 @@ class HRNet(nn.Module):
         maps = self.stage3([*maps, self.transition2[-1](maps[-1])])
         return self.stage4([*maps, self.transition3[-1](maps[-1])])
 
-    def forward(self, image: Tensor) -> Tensor:
-        return torch.cat([upsample(x, 2**i) for i, x in enumerate(self.branches(image))], 1)
+    def share(self, levels: list[Tensor]) -> Tensor:
+        """The branches brought to the size of the first and concatenated."""
+        return torch.cat([upsample(x, 2**i) for i, x in enumerate(levels)], 1)
 
 
 def check_size(height: int, width: int) -> None:

@@ -30,6 +30,19 @@ class PeopleTensors(NamedTuple):
     num: Tensor
 
 
+class FoundBoxes(NamedTuple):
+    """Up to M boxes of each image, in network-input pixels, by descending score; unused rows are 0.
+
+    boxes: x1, y1, x2, y2 [B,M,4] float32.
+    scores: [B,M] float32, 0..1.
+    num: boxes found [B] int32.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    num: Tensor
+
+
 @dataclass(frozen=True)
 class DecodeSettings:
     """How maps become people.
@@ -88,21 +101,38 @@ class Predictor(nn.Module):
 
     def decode(self, maps: Maps) -> PeopleTensors:
         """Maps of the network -> people: peaks, boxes, then keypoints box by box."""
-        s = self.settings
-        scores, indices = ops.find_peaks(maps.points, logit(s.point_threshold), s.peaks)
-        boxes, box_scores, _, num = ops.group_boxes(
-            scores, indices, maps.offsets, STRIDE, s.center_area, s.nms_sigma, s.people
-        )
-        keypoints = self._keypoints(maps.pose, boxes)
-        return PeopleTensors(boxes, person_scores(box_scores, keypoints[..., 2], s.sure), keypoints, num)
+        found = find_boxes(maps, self.settings)
+        return read_people(maps.pose, found, self.grouping, self.prior, self.settings)
 
-    def _keypoints(self, pose: Tensor, boxes: Tensor) -> Tensor:
-        """Heatmaps [B,K,H/4,W/4] and boxes [B,M,4] -> keypoints [B,M,K,3]."""
-        s = self.settings
-        crops = ops.crop_heatmaps(pose, boxes, STRIDE, *s.crop, s.padding, s.samples).clamp(0, 1)
-        if self.grouping is not None:
-            crops = self.grouping(crops.flatten(0, 1)).view_as(crops)
-        return ops.read_keypoints(pose, crops, boxes, self.prior, STRIDE, s.padding, s.present)
+
+def find_boxes(maps: Maps, settings: DecodeSettings) -> FoundBoxes:
+    """Point maps -> boxes: the peaks of each kind, corners paired where a center agrees (SIMPLE, section 3.3)."""
+    s = settings
+    scores, indices = ops.find_peaks(maps.points, logit(s.point_threshold), s.peaks)
+    boxes, box_scores, _, num = ops.group_boxes(
+        scores, indices, maps.offsets, STRIDE, s.center_area, s.nms_sigma, s.people
+    )
+    return FoundBoxes(boxes, box_scores, num)
+
+
+def read_people(
+    pose: Tensor, found: FoundBoxes, grouping: nn.Module | None, prior: Tensor, settings: DecodeSettings
+) -> PeopleTensors:
+    """The people in given boxes, however these were found: crop the pose maps, group, read keypoint by keypoint.
+
+    Args:
+        pose: heatmaps [B,K,H/4,W/4].
+        found: the boxes.
+        grouping: as in Predictor, like the next two.
+        prior: [K,2].
+        settings: crop, samples, padding, present and sure count here.
+    """
+    s = settings
+    crops = ops.crop_heatmaps(pose, found.boxes, STRIDE, *s.crop, s.padding, s.samples).clamp(0, 1)
+    if grouping is not None:
+        crops = grouping(crops.flatten(0, 1)).view_as(crops)
+    keypoints = ops.read_keypoints(pose, crops, found.boxes, prior, STRIDE, s.padding, s.present)
+    return PeopleTensors(found.boxes, person_scores(found.scores, keypoints[..., 2], s.sure), keypoints, found.num)
 
 
 def logit(probability: float) -> float:

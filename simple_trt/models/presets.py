@@ -9,13 +9,16 @@ from functools import partial
 from torch import Tensor, nn
 
 from simple_trt.errors import UsageError
+from simple_trt.models.associative import Associative
+from simple_trt.models.backbone import Backbone
 from simple_trt.models.efficientnet_lite import EfficientNetLite
 from simple_trt.models.grouping import Grouping
 from simple_trt.models.hrnet import HRNet
 from simple_trt.models.predictor import DecodeSettings, Predictor
+from simple_trt.models.regression import Regression
 from simple_trt.models.simple import Simple
 
-BACKBONES: dict[str, Callable[[], nn.Module]] = {
+BACKBONES: dict[str, Callable[[], Backbone]] = {
     "hrnet-w18": partial(HRNet, 18),
     "hrnet-w32": partial(HRNet, 32),
     "hrnet-w48": partial(HRNet, 48),
@@ -35,6 +38,7 @@ class Preset:
         pose_hidden: width of the pose head's hidden 3x3 convolution; None gives HRNetV2's head.
         grouping_width: c of the grouping gate.
         grouping_cell: crop cells along each axis that the gate decides about at once, 1 or 2.
+        anchor_width: channels of the detector by regression that this network is compared with (256 in RetinaNet).
         settings: how this network's maps become people.
     """
 
@@ -45,11 +49,20 @@ class Preset:
     pose_hidden: int | None = None
     grouping_width: int = 32
     grouping_cell: int = 1
+    anchor_width: int = 256
     settings: DecodeSettings = field(default_factory=DecodeSettings)
 
     def build_simple(self, keypoints: int) -> Simple:
         """A freshly initialised network for K keypoint classes: image -> Maps."""
         return Simple(BACKBONES[self.backbone](), keypoints, self.reduce, self.mid, self.pose_hidden)
+
+    def build_associative(self, keypoints: int) -> Associative:
+        """The same backbone and pose head with grouping by tags (SIMPLE, table 2 a): image -> TagMaps."""
+        return Associative(BACKBONES[self.backbone](), keypoints, self.pose_hidden)
+
+    def build_regression(self, keypoints: int) -> Regression:
+        """The same backbone and pose head with detection by regression (SIMPLE, table 2 b): image -> AnchorMaps."""
+        return Regression(BACKBONES[self.backbone](), keypoints, self.pose_hidden, self.anchor_width)
 
     def build_grouping(self, keypoints: int) -> Grouping:
         """A freshly initialised grouping gate for K keypoint classes."""
@@ -79,6 +92,7 @@ PRESETS: dict[str, Preset] = {
             pose_hidden=48,
             grouping_width=8,
             grouping_cell=2,
+            anchor_width=64,
             settings=DecodeSettings(crop=(32, 24), samples=1),
         ),
     )

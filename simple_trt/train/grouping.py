@@ -6,23 +6,27 @@ the trained network's heatmaps first; the gate, which is tiny, is then trained o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from simple_trt import ops
 from simple_trt.data.dataset import PoseDataset
 from simple_trt.data.labels import Sample
 from simple_trt.errors import SimpleTrtError
+from simple_trt.models.boxes import box_iou
 from simple_trt.models.grouping import Grouping
-from simple_trt.models.predictor import DecodeSettings, logit
-from simple_trt.models.simple import STRIDE, Maps
+from simple_trt.models.predictor import DecodeSettings, FoundBoxes, find_boxes
 from simple_trt.train.ownership import own_masks
-from simple_trt.train.regions import box_iou
 
+FindBoxes = Callable[[Any, DecodeSettings], FoundBoxes]
+"""Maps of a network, which have a field `pose`, -> the boxes that they hold."""
+
+MIN_POINT = 0.3  # probability of the points of the boxes that are learnt from
 MIN_IOU = 0.5  # a predicted box stands for the person it overlaps this much
 JITTER = 0.1  # of a box's size: how far annotated boxes are moved and stretched
 MIN_KEYPOINTS = 3  # labelled keypoints that make a person worth learning from
@@ -49,29 +53,29 @@ def keypoint_prior(samples: Iterable[Sample]) -> Tensor:
 
 @torch.no_grad()
 def harvest(
-    model: nn.Module, dataset: PoseDataset, settings: DecodeSettings, batch: int = 4, workers: int = 0
+    model: nn.Module,
+    dataset: PoseDataset,
+    settings: DecodeSettings,
+    batch: int = 4,
+    workers: int = 0,
+    find: FindBoxes = find_boxes,
 ) -> Iterator[list[Tensor]]:
     """Crops to learn from, batch by batch: [crops [n,K,h,w] float16 in 0..1, keep [n,K,h,w] bool, weight [n,K] bool].
 
     keep marks the person's own activation of each class; weight is 0 for unlabelled classes. Boxes are the network's
-    own, where they match a person, and jittered annotated ones.
+    own, as `find` reads them from its maps, where they match a person, and jittered annotated ones.
     """
     model.eval()
+    certain = dataclasses.replace(settings, point_threshold=MIN_POINT)
     generator = torch.Generator().manual_seed(dataset.seed)
     for items in DataLoader(dataset, batch, num_workers=workers):
         maps = model(items["image"])
-        candidates = _candidates(maps, items, settings, generator)
+        candidates = _candidates(find(maps, certain).boxes, items, generator)
         yield own_masks(maps.pose, candidates, items, settings, dataset.skeleton.sigmas)
 
 
-def _candidates(
-    maps: Maps, items: dict[str, Tensor], settings: DecodeSettings, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Boxes [B,M,4] and the person [B,M] each stands for (-1: none)."""
-    peaks = ops.find_peaks(maps.points, logit(0.3), settings.peaks)
-    predicted = ops.group_boxes(
-        *peaks, maps.offsets, STRIDE, settings.center_area, settings.nms_sigma, settings.people
-    )[0]
+def _candidates(predicted: Tensor, items: dict[str, Tensor], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Predicted [B,M,4] and jittered annotated boxes, and the person each stands for (-1: none)."""
     people = items["boxes"]
     learnable = (items["keypoints"][..., 2] > 0).sum(2) >= MIN_KEYPOINTS
     iou, owner = box_iou(predicted, people).max(2)

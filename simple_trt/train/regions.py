@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from simple_trt.data.dataset import MEAN, STD
+from simple_trt.models.boxes import box_iou as box_iou
 from simple_trt.ops.reference.crops import padded_region
 
 PADDING = 1.25  # of a top-down teacher's crops
@@ -64,11 +65,3 @@ def draw_maps(places: Tensor, heights: Tensor, maps: tuple[int, int], sigma: Ten
         (places > -reach[..., None] - 0.5) & (places < reach[..., None] + places.new_tensor([cols, rows]) - 0.5)
     ).all(2)
     return (heights * near)[..., None, None] * down[..., None] * across[..., None, :]
-
-
-def box_iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of boxes [B,n,4] and [B,m,4] -> [B,n,m]; 0 with an empty box."""
-    corner = torch.maximum(a[:, :, None, :2], b[:, None, :, :2])
-    inter = (torch.minimum(a[:, :, None, 2:], b[:, None, :, 2:]) - corner).clamp(min=0).prod(3)
-    area_a, area_b = ((x[..., 2:] - x[..., :2]).clamp(min=0).prod(2) for x in (a, b))
-    return inter / (area_a[:, :, None] + area_b[:, None] - inter).clamp(min=1e-6)

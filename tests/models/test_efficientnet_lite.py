@@ -57,3 +57,13 @@ def test_depthwise_gradients_are_those_of_fp32_under_autocast():
     full.backward(2 * y.detach().float())
     assert torch.equal(found, conv.weight.grad)
     torch.testing.assert_close(y.detach().float(), full.detach(), atol=0.02, rtol=0.01)
+
+
+@torch.no_grad()
+def test_levels_lie_at_strides_4_to_32_and_the_finest_is_shared():
+    net = EfficientNetLite(8).eval()
+    image = torch.randn(1, 3, 64, 128)
+    levels = net.levels(image)
+    assert net.widths == (8,) * 4
+    assert [tuple(level.shape) for level in levels] == [(1, 8, 64 >> (2 + i), 128 >> (2 + i)) for i in range(4)]
+    assert torch.equal(net(image), levels[0])

@@ -87,7 +87,7 @@ def test_any_multiple_of_32_gives_features_at_a_quarter(height, width):
     net = on_meta(18)
     image = torch.empty(2, 3, height, width, device="meta")
     assert net(image).shape == (2, 270, height // 4, width // 4)
-    assert [tuple(x.shape[1:]) for x in net.branches(image)] == [
+    assert [tuple(x.shape[1:]) for x in net.levels(image)] == [
         (18 << i, height >> (2 + i), width >> (2 + i)) for i in range(4)
     ]
 
@@ -102,14 +102,14 @@ def test_other_sizes_are_refused_with_the_nearest_good_one(height, width, neares
     assert nearest in error.value.cure
 
 
-def test_features_are_the_branches_in_order_upsampled_bilinearly():
+def test_features_are_the_levels_in_order_upsampled_bilinearly():
     torch.manual_seed(0)
     net = HRNet(4).eval()
     image = torch.randn(1, 3, 64, 32)
     with torch.no_grad():
-        shared, branches = net(image), net.branches(image)
-    assert torch.equal(shared[:, :4], branches[0])
-    want = nn.functional.interpolate(branches[1], (16, 8), mode="bilinear", align_corners=False)
+        shared, levels = net(image), net.levels(image)
+    assert torch.equal(shared[:, :4], levels[0])
+    want = nn.functional.interpolate(levels[1], (16, 8), mode="bilinear", align_corners=False)
     torch.testing.assert_close(shared[:, 4:12], want)
 
 
