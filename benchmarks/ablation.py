@@ -107,9 +107,10 @@ def _measure(
     trainer = make_trainer(config, samples, out, args.device)
     if not trainer.resume() and name.startswith("table3"):
         trainer.fork(_first_stage(config, samples, args))
-    save_network(trainer.run(), config, samples, out)
-    gated = _gate(out, config, samples)
-    with Session.open(gated) as session:
+    path = save_network(trainer.run(), config, samples, out)
+    if config.network != "associative":
+        path = _gate(path, config, samples)
+    with Session.open(path) as session:
         metrics = evaluate(session.predict, *validation(data), limit=args.limit)
     logs = [out.with_name(f"stage1-{config.seed}") / LOG] if name.startswith("table3") else []
     return {"metrics": metrics, "curve": _curve([*logs, out / LOG])}
@@ -126,10 +127,10 @@ def _first_stage(config: TrainConfig, samples: list[Sample], args: argparse.Name
     return Path(out / STATE)
 
 
-def _gate(out: Path, config: TrainConfig, samples: list[Sample]) -> Path:
+def _gate(path: Path, config: TrainConfig, samples: list[Sample]) -> Path:
     """The run's network with its grouping gate."""
     crowded = sorted(samples, key=lambda s: -sum(p.labelled for p in s.people))[:GATE_PICTURES]
-    return train_gate(out / "model.safetensors", config, crowded, out / "gate", GATE_EPOCHS)
+    return train_gate(path, config, crowded, path.parent / "gate", GATE_EPOCHS)
 
 
 def _curve(logs: Sequence[Path]) -> list[dict[str, float]]:

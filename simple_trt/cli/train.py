@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     stage = {"teacher": train_teacher, "grouping": None}.get(args.stage, train_network)
     path = stage(config, samples, out, args.device, processes=processes) if stage else Path(config.init)
     if processes.first:
-        if args.stage in ("all", "grouping"):
+        if args.stage == "grouping" or (args.stage == "all" and config.network != "associative"):
             path = train_gate(path, config, samples, out, args.grouping_epochs)
         print(path)
     return 0

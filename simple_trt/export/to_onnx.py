@@ -96,13 +96,19 @@ def _source(model: Predictor | str | Path) -> _Source:
         unknown = {"name": "model", "preset": None, "skeleton": skeleton, "checkpoint_sha256": None}
         return _Source(model.eval(), DEFAULT_SIZE, facts | unknown)
     checkpoint = checkpoints.load(model)
+    predictor = checkpoint.predictor()
+    if not isinstance(predictor, Predictor):
+        raise SimpleTrtError(
+            f"'{model}' is a network of kind '{checkpoint.meta.network}', which is there for comparison only",
+            'export a network that was trained with network = "points"',
+        )
     known = {
         "name": Path(model).stem,
         "preset": checkpoint.meta.preset,
         "skeleton": checkpoint.meta.skeleton,
         "checkpoint_sha256": sha256_of(model),
     }
-    return _Source(checkpoint.predictor(), checkpoint.meta.size, facts | known)
+    return _Source(predictor, checkpoint.meta.size, facts | known)
 
 
 def _skeleton_of(keypoints: int) -> str | None:

@@ -1,7 +1,8 @@
 """Our model files: safetensors whose metadata says which preset and skeleton the tensors belong to.
 
-Tensors: `simple.*` (the network), `grouping.*` (the gate, when there is one) and `prior` [K,2].
-Metadata `simple_trt`: JSON {format, preset, skeleton, size, training, metrics, licence, grouping}.
+Tensors: `simple.*` (the network: SIMPLE, or one that it is compared with), `grouping.*` (the gate, when there is one)
+and `prior` [K,2].
+Metadata `simple_trt`: JSON {format, preset, network, skeleton, size, training, metrics, licence, grouping}.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,9 +20,11 @@ from torch import Tensor, nn
 
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.files import whole_file
+from simple_trt.models.associative import Associative, AssociativePredictor
 from simple_trt.models.grouping import Grouping
 from simple_trt.models.predictor import Predictor
-from simple_trt.models.presets import find_preset
+from simple_trt.models.presets import check_network, find_preset
+from simple_trt.models.regression import Regression, RegressionPredictor
 from simple_trt.models.simple import Simple
 from simple_trt.skeletons import find_skeleton
 
@@ -41,6 +44,7 @@ class CheckpointMeta:
         training: data and settings, as the trainer wrote them.
         metrics: results, with the data set each was measured on.
         licence: of the weights.
+        network: what is learnt, one of presets.NETWORKS.
     """
 
     preset: str
@@ -49,19 +53,24 @@ class CheckpointMeta:
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
+    network: str = "points"
 
 
 class Checkpoint(NamedTuple):
     """A loaded model, in evaluation mode: the network, its gate (or None), the keypoint prior [K,2], its metadata."""
 
-    simple: Simple
+    simple: Simple | Associative | Regression
     grouping: Grouping | None
     prior: Tensor
     meta: CheckpointMeta
 
-    def predictor(self) -> Predictor:
+    def predictor(self) -> Predictor | AssociativePredictor | RegressionPredictor:
         """Image -> people, with the preset's decode settings."""
-        return find_preset(self.meta.preset).build_predictor(self.simple, self.grouping, self.prior).eval()
+        preset = find_preset(self.meta.preset)
+        if isinstance(self.simple, Simple):
+            return preset.build_predictor(self.simple, self.grouping, self.prior).eval()
+        skeleton = find_skeleton(self.meta.skeleton)
+        return preset.build_comparison(self.simple, self.grouping, self.prior, skeleton).eval()
 
 
 def save(path: str | Path, simple: nn.Module, grouping: nn.Module | None, prior: Tensor, meta: CheckpointMeta) -> None:
@@ -96,7 +105,7 @@ def load(path: str | Path, skeleton: str | None = None) -> Checkpoint:
     keypoints = _check_skeleton(path, meta, tensors, skeleton)
     preset = find_preset(meta.preset)
     with torch.device("meta"):  # every value comes from the file: nothing to initialise
-        simple = preset.build_simple(keypoints)
+        simple = cast("Simple | Associative | Regression", preset.build_network(meta.network, keypoints))
         grouping = preset.build_grouping(keypoints) if description.get("grouping") else None
     prior = tensors["prior"].clone()
     _fill(path, Predictor(simple, grouping, prior), tensors)
@@ -150,9 +159,11 @@ def _parse(path: str | Path, description: dict[str, Any]) -> CheckpointMeta:
             "it comes from another version of simple-trt: install that one, or make the checkpoint anew",
         )
     try:
-        values = {f.name: description[f.name] for f in dataclasses.fields(CheckpointMeta)}
+        values = {f.name: description[f.name] for f in dataclasses.fields(CheckpointMeta) if f.name != "network"}
+        values["network"] = description.get("network", "points")  # older files know no other
         height, width = (int(side) for side in values.pop("size"))
         find_preset(values["preset"])
+        check_network(values["network"])
         return CheckpointMeta(size=(height, width), **values)
     except KeyError as error:
         raise SimpleTrtError(f"'{path}': its metadata lacks {error}", "fetch or copy the checkpoint again") from None

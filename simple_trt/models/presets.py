@@ -9,14 +9,17 @@ from functools import partial
 from torch import Tensor, nn
 
 from simple_trt.errors import UsageError
-from simple_trt.models.associative import Associative
+from simple_trt.models.associative import Associative, AssociativePredictor
 from simple_trt.models.backbone import Backbone
 from simple_trt.models.efficientnet_lite import EfficientNetLite
 from simple_trt.models.grouping import Grouping
 from simple_trt.models.hrnet import HRNet
 from simple_trt.models.predictor import DecodeSettings, Predictor
-from simple_trt.models.regression import Regression
+from simple_trt.models.regression import Regression, RegressionPredictor
 from simple_trt.models.simple import Simple
+from simple_trt.skeletons import Skeleton
+
+NETWORKS = ("points", "associative", "regression")  # SIMPLE, and what its table 2 compares it with
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "hrnet-w18": partial(HRNet, 18),
@@ -52,6 +55,12 @@ class Preset:
     anchor_width: int = 256
     settings: DecodeSettings = field(default_factory=DecodeSettings)
 
+    def build_network(self, kind: str, keypoints: int) -> nn.Module:
+        """A freshly initialised network of a kind in NETWORKS. Raises UsageError for another kind."""
+        check_network(kind)
+        builders = {"points": self.build_simple, "associative": self.build_associative}
+        return builders.get(kind, self.build_regression)(keypoints)
+
     def build_simple(self, keypoints: int) -> Simple:
         """A freshly initialised network for K keypoint classes: image -> Maps."""
         return Simple(BACKBONES[self.backbone](), keypoints, self.reduce, self.mid, self.pose_hidden)
@@ -71,6 +80,14 @@ class Preset:
     def build_predictor(self, simple: nn.Module, grouping: nn.Module | None, prior: Tensor) -> Predictor:
         """Image -> people, with this preset's decode settings; `prior` [K,2] as in Predictor."""
         return Predictor(simple, grouping, prior, self.settings)
+
+    def build_comparison(
+        self, network: Associative | Regression, grouping: nn.Module | None, prior: Tensor, skeleton: Skeleton
+    ) -> AssociativePredictor | RegressionPredictor:
+        """The same for a comparison network."""
+        if isinstance(network, Associative):
+            return AssociativePredictor(network, skeleton)
+        return RegressionPredictor(network, grouping, prior, self.settings)
 
 
 # The paper's presets follow it; these spend on grouping what a few per cent of their network cost.
@@ -97,6 +114,12 @@ PRESETS: dict[str, Preset] = {
         ),
     )
 }
+
+
+def check_network(kind: str) -> None:
+    """Raises UsageError unless `kind` is one of NETWORKS."""
+    if kind not in NETWORKS:
+        raise UsageError(f"no kind of network is called '{kind}'", f"choose one of: {', '.join(NETWORKS)}")
 
 
 def find_preset(name: str) -> Preset:

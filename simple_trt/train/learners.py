@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from simple_trt.models.predictor import DecodeSettings
 from simple_trt.models.simple import Simple
+from simple_trt.train.associative import associative_losses
 from simple_trt.train.losses import stage1_losses
 from simple_trt.train.mimicking import Mimicking
 from simple_trt.train.parallel import Processes, Total
+from simple_trt.train.regression import regression_losses
 
 
 class Learner(nn.Module):
@@ -82,10 +84,46 @@ class PointLearner(Learner):
         return losses | self.mimicking(image, shared, maps, batch, self.decode, self.total)
 
 
+class AssociativeLearner(Learner):
+    """Heatmaps and tags (SIMPLE, table 2 a).
+
+    Args:
+        network: an Associative.
+        pose_background: see pose_loss.
+        options: see Learner.
+    """
+
+    def __init__(self, network: nn.Module, pose_background: float = 1.0, **options: Any) -> None:
+        super().__init__(network, **options)
+        self.pose_background = pose_background
+
+    def forward(self, batch: dict[str, Tensor], epoch: int) -> dict[str, Tensor]:  # noqa: ARG002 - as in every epoch
+        """See Learner."""
+        return associative_losses(self.predict(batch), batch, self.pose_background)
+
+
+class RegressionLearner(Learner):
+    """Heatmaps, and boxes by regression (SIMPLE, table 2 b).
+
+    Args:
+        network: a Regression.
+        pose_background: see pose_loss.
+        options: see Learner.
+    """
+
+    def __init__(self, network: nn.Module, pose_background: float = 1.0, **options: Any) -> None:
+        super().__init__(network, **options)
+        self.pose_background = pose_background
+
+    def forward(self, batch: dict[str, Tensor], epoch: int) -> dict[str, Tensor]:  # noqa: ARG002 - as in every epoch
+        """See Learner."""
+        return regression_losses(self.predict(batch), batch, self.pose_background, self.total)
+
+
 class TopDownLearner(Learner):
     """A top-down network: half the mean squared error of the heatmaps, over labelled keypoints (arXiv 1804.06208)."""
 
-    def forward(self, batch: dict[str, Tensor], epoch: int) -> dict[str, Tensor]:  # noqa: ARG002 - the same in every epoch
+    def forward(self, batch: dict[str, Tensor], epoch: int) -> dict[str, Tensor]:  # noqa: ARG002 - as in every epoch
         """See Learner; `batch` is PersonDataset's."""
         errors = (self.predict(batch).float() - batch["pose"]).square().mean((2, 3))
         return {"pose": 0.5 * (batch["weight"] * errors).mean()}

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from simple_trt import ops
 from simple_trt.errors import UsageError
+from simple_trt.models.boxes import box_iou
 from simple_trt.models.predictor import DecodeSettings, logit
 from simple_trt.models.simple import STRIDE, Maps
 from simple_trt.ops.reference.crops import padded_region
 from simple_trt.train.parallel import Total, alone
-from simple_trt.train.regions import PADDING, box_iou, draw_maps, place_in_maps
+from simple_trt.train.regions import PADDING, draw_maps, place_in_maps
 from simple_trt.train.teachers import MAPS, FeatureTeacher, Teacher, feature_channels
 
 TARGET_SIGMA = 2.0  # cells of a person's maps

@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from simple_trt.data.dataset import MEAN, STD
-from simple_trt.models.boxes import box_iou as box_iou
 from simple_trt.ops.reference.crops import padded_region
 
 PADDING = 1.25  # of a top-down teacher's crops

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,22 +11,17 @@ from simple_trt.models.boxes import box_iou
 from simple_trt.models.regression import AnchorMaps
 from simple_trt.models.simple import STRIDE
 from simple_trt.train.losses import pose_loss
+from simple_trt.train.parallel import Total, alone
 
 POSITIVE = 0.5  # least IoU of an anchor with the person whom it is to find
 NEGATIVE = 0.4  # below this IoU with everybody an anchor is to find nobody; between the two it learns nothing
 NOBODY, IGNORED = -1, -2
 ALPHA, GAMMA = 0.25, 2.0
 BETA = 1 / 9  # of a code, below which the box error is squared
-Total = Callable[[Tensor], Tensor]
-
-
-def identity(count: Tensor) -> Tensor:
-    """The count itself: there is one process."""
-    return count
 
 
 def regression_losses(
-    maps: AnchorMaps, batch: dict[str, Tensor], pose_background: float = 1.0, total: Total = identity
+    maps: AnchorMaps, batch: dict[str, Tensor], pose_background: float = 1.0, total: Total = alone
 ) -> dict[str, Tensor]:
     """The terms of the loss by name; their sum is the loss.
 
@@ -36,13 +29,12 @@ def regression_losses(
         maps: of the training pictures.
         batch: pose, pose_mask, point_mask, boxes and people as PoseDataset gives them.
         pose_background: see pose_loss.
-        total: what the number of positive anchors is passed through before it divides: with several processes, their
-            mean.
+        total: see Total.
     """
     height, width = (STRIDE * side for side in maps.pose.shape[2:])
     anchors = make_anchors(height, width, maps.pose.device)
     owner = assign_anchors(anchors, batch["boxes"], batch["people"], batch["point_mask"])
-    count = total((owner >= 0).sum().float()).clamp(min=1)
+    count = total((owner >= 0).sum().float())
     return {
         "pose": pose_loss(maps.pose, batch["pose"], batch["pose_mask"], pose_background),
         "score": focal_loss(maps.scores, owner) / count,

@@ -15,17 +15,18 @@ from torch import nn
 from simple_trt.data.dataset import PoseDataset
 from simple_trt.data.labels import Sample
 from simple_trt.data.people import PersonDataset
-from simple_trt.errors import SimpleTrtError
-from simple_trt.models import checkpoints
+from simple_trt.errors import SimpleTrtError, UsageError
+from simple_trt.models import checkpoints, regression
 from simple_trt.models.checkpoints import Checkpoint, CheckpointMeta
 from simple_trt.models.foreign import load_backbone
+from simple_trt.models.predictor import find_boxes
 from simple_trt.models.presets import find_preset
 from simple_trt.models.simple import Simple
 from simple_trt.models.topdown import build_topdown, save_topdown
 from simple_trt.skeletons import find_skeleton
 from simple_trt.train.config import TrainConfig
 from simple_trt.train.grouping import harvest, keypoint_prior, train_grouping
-from simple_trt.train.learners import PointLearner, TopDownLearner
+from simple_trt.train.learners import AssociativeLearner, Learner, PointLearner, RegressionLearner, TopDownLearner
 from simple_trt.train.mimicking import Mimicking
 from simple_trt.train.parallel import Processes
 from simple_trt.train.teachers import HeatmapTeacher, load_teacher
@@ -66,7 +67,7 @@ def make_trainer(
     """The trainer of stages 1 and 2, at its first step."""
     torch.manual_seed(config.seed)
     skeleton, processes = find_skeleton(config.skeleton), processes or Processes()
-    model = find_preset(config.preset).build_simple(len(skeleton))
+    model = find_preset(config.preset).build_network(config.network, len(skeleton))
     if config.init:
         load_initial(model, config)
     learner = make_learner(model, config, processes, device)
@@ -76,7 +77,7 @@ def make_trainer(
 
 def save_network(trained: nn.Module, config: TrainConfig, samples: Sequence[Sample], out: Path) -> Path:
     """Write a trained network, which has no gate yet, as out/model.safetensors; returns its path."""
-    meta = CheckpointMeta(config.preset, config.skeleton, INPUT, describe(config, samples))
+    meta = CheckpointMeta(config.preset, config.skeleton, INPUT, describe(config, samples), network=config.network)
     return save_model(out, Checkpoint(cast("Simple", trained), None, keypoint_prior(samples), meta))
 
 
@@ -109,25 +110,25 @@ def train_teacher(
     return out / TEACHER
 
 
-def make_learner(model: Simple, config: TrainConfig, processes: Processes, device: str = "cpu") -> PointLearner:
+def make_learner(model: nn.Module, config: TrainConfig, processes: Processes, device: str = "cpu") -> Learner:
     """The network with the losses that the configuration asks for."""
-    preset, amp = find_preset(config.preset), config.amp == "bf16"
-    mimicking = None
-    if config.mimic_from:
-        skeleton = find_skeleton(config.skeleton)
-        teacher = load_teacher(config.teacher, skeleton, config.official_teacher, amp) if config.teacher else None
-        if isinstance(teacher, HeatmapTeacher):
-            teacher.model.to(device)
-        mimicking = Mimicking(teacher, len(skeleton), config.mimic, cast("int", model.backbone.channels))
-    return PointLearner(
-        model,
-        config.pose_background,
-        mimicking,
-        max(config.mimic_from, 1),
-        preset.settings,
-        amp=amp,
-        processes=processes,
-    )
+    options: dict[str, Any] = {"amp": config.amp == "bf16", "processes": processes}
+    if config.network == "associative":
+        return AssociativeLearner(model, config.pose_background, **options)
+    if config.network == "regression":
+        return RegressionLearner(model, config.pose_background, **options)
+    mimicking = make_mimicking(cast("Simple", model), config, device) if config.mimic_from else None
+    decode = find_preset(config.preset).settings
+    return PointLearner(model, config.pose_background, mimicking, max(config.mimic_from, 1), decode, **options)
+
+
+def make_mimicking(model: Simple, config: TrainConfig, device: str) -> Mimicking:
+    """The losses of stage 2, with the teacher that the configuration names."""
+    skeleton, amp = find_skeleton(config.skeleton), config.amp == "bf16"
+    teacher = load_teacher(config.teacher, skeleton, config.official_teacher, amp) if config.teacher else None
+    if isinstance(teacher, HeatmapTeacher):
+        teacher.model.to(device)
+    return Mimicking(teacher, len(skeleton), config.mimic, cast("int", model.backbone.channels))
 
 
 def describe(config: TrainConfig, samples: Sequence[Sample]) -> dict[str, Any]:
@@ -138,35 +139,47 @@ def describe(config: TrainConfig, samples: Sequence[Sample]) -> dict[str, Any]:
     )
 
 
-def load_initial(model: Simple, config: TrainConfig) -> None:
-    """Start from `config.init`: one of our checkpoints of the same preset, or backbone weights made elsewhere."""
+def load_initial(model: nn.Module, config: TrainConfig) -> None:
+    """Start from `config.init`: one of our checkpoints of the same preset (its backbone, where it learnt something else
+    than this network does), or backbone weights made elsewhere.
+    """
+    backbone = cast("nn.Module", model.backbone)
     try:
         start = checkpoints.load(config.init, config.skeleton)
     except SimpleTrtError as error:
         if "is no simple-trt checkpoint" not in error.cause and "is no safetensors file" not in error.cause:
             raise
-        load_backbone(model.backbone, config.init)
+        load_backbone(backbone, config.init)
         return
     if start.meta.preset != config.preset:
         raise SimpleTrtError(
             f"'{config.init}' is a {start.meta.preset} model, not {config.preset}", f"Use --preset {start.meta.preset}."
         )
-    model.load_state_dict(start.simple.state_dict())
+    if start.meta.network == config.network:
+        model.load_state_dict(start.simple.state_dict())
+    else:
+        backbone.load_state_dict(start.simple.backbone.state_dict())
 
 
 def train_gate(
     model: Path, config: TrainConfig, samples: Sequence[Sample], out: Path, epochs: int = 20, progress: bool = True
 ) -> Path:
-    """Train the grouping gate of the checkpoint `model`, whose network stays as it is."""
+    """Train the grouping gate of the checkpoint `model`, whose network stays as it is.
+
+    Raises UsageError for a network that groups by tags.
+    """
     from tqdm import tqdm
 
     start = checkpoints.load(model, config.skeleton)
+    if start.meta.network == "associative":
+        raise UsageError(f"'{model}' groups by tags and has no gate", "Use --stage network.")
+    find = regression.find_boxes if start.meta.network == "regression" else find_boxes
     preset, skeleton = find_preset(start.meta.preset), find_skeleton(config.skeleton)
     torch.manual_seed(config.seed)
     gate = preset.build_grouping(len(skeleton))
     dataset = PoseDataset(samples, config.augmentation, skeleton, config.seed)
     batch = 4
-    crops = harvest(start.simple, dataset, preset.settings, batch, config.workers)
+    crops = harvest(start.simple, dataset, preset.settings, batch, config.workers, find)
     bar = tqdm(crops, total=-(-len(dataset) // batch), unit="batch", desc="harvest", disable=not progress or None)
     losses = train_grouping(gate, list(bar), epochs, seed=config.seed, progress=progress)
     training: dict[str, Any] = start.meta.training | {

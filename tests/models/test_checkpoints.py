@@ -72,6 +72,7 @@ def test_file_is_named_and_described_as_agreed(path):
         "training": {"data": "coco", "epochs": 3},
         "metrics": {"AP": 0.25},
         "licence": "Apache-2.0",
+        "network": "points",
         "grouping": True,
     }
 
@@ -167,6 +168,7 @@ def test_another_skeleton_than_wanted(path):
         ({"preset": "huge"}, "no preset is called 'huge'"),
         ({"skeleton": "cow"}, "no skeleton is called 'cow'"),
         ({"skeleton": "mpii"}, r"'prior' has shape \(17, 2\), expected \(16, 2\)"),
+        ({"network": "votes"}, "no kind of network is called 'votes'"),
         ({"size": 512}, r"its size is 512, expected \[height, width\]"),
         ({"size": [1, 2, 3]}, r"its size is \[1, 2, 3\]"),
         ({"preset": "edge"}, "does not fit its preset"),

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from simple_trt import Session
 from simple_trt.cli.train import add_parser
 from simple_trt.data.labels import Sample
 from simple_trt.data.people import PersonAugmentation
 from simple_trt.data.transforms import Augmentation
 from simple_trt.errors import SimpleTrtError, UsageError
+from simple_trt.export import export_onnx
 from simple_trt.models import checkpoints
 from simple_trt.models.grouping import Grouping
 from simple_trt.skeletons import COCO
@@ -57,6 +59,26 @@ def test_a_teacher_is_trained_and_then_mimicked(samples, tmp_path):
         train_network(CONFIG.replace(mimic_from=1), samples, tmp_path / "orphan", progress=False)
     with pytest.raises(UsageError, match="no top-down preset"):
         train_teacher(CONFIG, samples, tmp_path / "wrong", progress=False)
+
+
+@pytest.mark.parametrize("network", ["associative", "regression"])
+def test_the_comparison_networks_leave_a_model_that_runs_as_any_other(network, samples, tmp_path):
+    config = CONFIG.replace(network=network, amp="bf16")
+    path = train_network(config, samples, tmp_path / "run", progress=False)
+    assert checkpoints.load(path).meta.network == network
+    if network == "associative":
+        with pytest.raises(UsageError, match="no gate"):
+            train_gate(path, config, samples, tmp_path / "gate", epochs=1, progress=False)
+    else:
+        path = train_gate(path, config, samples, tmp_path / "gate", epochs=1, progress=False)
+        assert checkpoints.load(path).grouping is not None
+    with Session.open(path) as session:
+        people = session.predict(np.zeros((64, 64, 3), np.uint8))
+    assert people.keypoints.xy.shape[1:] == (17, 2)
+    with pytest.raises(SimpleTrtError, match="for comparison only"):
+        export_onnx(path, tmp_path / "m.onnx")
+    start = train_network(CONFIG, samples, tmp_path / "points", progress=False)
+    train_network(config.replace(init=str(start)), samples, tmp_path / "from", progress=False)
 
 
 def test_a_run_starts_from_a_checkpoint_of_its_preset_only(samples, tmp_path):

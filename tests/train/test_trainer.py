@@ -7,7 +7,7 @@ from torch import nn
 from simple_trt.data.dataset import PoseDataset
 from simple_trt.data.transforms import Augmentation
 from simple_trt.errors import SimpleTrtError, UsageError
-from simple_trt.models.presets import PRESETS
+from simple_trt.models.presets import NETWORKS, PRESETS
 from simple_trt.models.simple import Maps
 from simple_trt.models.topdown import TRUNKS
 from simple_trt.skeletons import COCO
@@ -145,7 +145,7 @@ def test_config_file(tmp_path):
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)
 def test_bundled_configurations_load(path):
     config = load_config(path.stem)
-    assert config.preset in {*PRESETS, *TRUNKS}
+    assert config.preset in {*PRESETS, *TRUNKS} and config.network in NETWORKS
 
 
 def test_a_configuration_builds_on_another(tmp_path):
