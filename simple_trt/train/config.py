@@ -26,15 +26,15 @@ class TrainConfig:
     """Settings of a run. The defaults are the paper's where it states them.
 
     preset: network preset. network: what is learnt, one of models.presets.NETWORKS. skeleton: keypoint set of the
-    annotations. epochs, batch, lr: as usual, batch is that of one process; milestones: epochs (1-based) after which lr
-    is divided by 10, or empty for a cosine to zero. warmup: steps of linear warm-up. clip: largest gradient norm (0: none). ema: decay of the averaged weights that are saved
-    (0: off). amp: "off" or "bf16" autocast. sync_bn: batch norms over all processes' pictures. save_every: steps
-    between saved states. samples_every: epochs between sample pictures (0: none). tensorboard: write its events. init:
-    path of foreign backbone weights or of one of our checkpoints to start from ("": random). seed: of everything
-    random. freeze: modules that keep their weights and statistics (such as "backbone.stem"). pose_background: see
-    pose_loss. mimic_from: first epoch (1-based) of mimicking, 0 for never; teacher: its file, where it mimics one;
-    official_teacher: see load_teacher. augmentation: of pictures; person: of the crops that a teacher is trained on;
-    mimic: what is mimicked.
+    annotations. epochs, batch, lr: as usual, batch is that of one process; milestones: epochs (1-based) after which
+    lr is divided by 10, or empty for a cosine to zero. warmup: steps of linear warm-up. clip: largest gradient norm
+    (0: none). ema: decay of the averaged weights that are saved (0: off). amp: "off" or "bf16" autocast. sync_bn:
+    batch norms over all processes' pictures. save_every: steps between saved states. samples_every: epochs between
+    sample pictures (0: none). tensorboard: write its events. init: path of foreign backbone weights or of one of our
+    checkpoints to start from ("": random). seed: of everything random. freeze: modules that keep their weights and
+    statistics (such as "backbone.stem"). pose_background: see pose_loss. mimic_from: first epoch (1-based) of
+    mimicking, 0 for never; teacher: its file, where it mimics one; official_teacher: see load_teacher. augmentation:
+    of pictures; person: of the crops that a teacher is trained on; mimic: what is mimicked.
     """
 
     preset: str = "deploy-w18"
