@@ -27,7 +27,8 @@ ROOMS: dict[str, tuple[str, str]] = {
     "models": ("ops", "torch safetensors"),
     "data": ("", "torch numpy cv2 pycocotools PIL scipy"),
     "train": ("ops models data", "torch numpy safetensors tqdm tomli onnxruntime"),
-    "evaluate": ("models data engines pictures", "numpy pycocotools torch"),
+    # ops: test-time augmentation letterboxes pictures at many sizes; drawing: pictures of heatmaps.
+    "evaluate": ("ops models data engines pictures drawing", "numpy pycocotools torch"),
     "export": (
         "ops models data engines evaluate zoo pictures _core",
         "torch numpy onnx onnxruntime onnxscript onnx_ir",

@@ -13,6 +13,7 @@ from simple_trt import ops
 from simple_trt.errors import SimpleTrtError
 from simple_trt.models.hrnet import check_size
 from simple_trt.models.simple import STRIDE, Maps
+from simple_trt.ops.reference.boxes import CANDIDATES, soft_nms
 
 
 class PeopleTensors(NamedTuple):
@@ -88,13 +89,38 @@ class Predictor(nn.Module):
 
     def decode(self, maps: Maps) -> PeopleTensors:
         """Maps of the network -> people: peaks, boxes, then keypoints box by box."""
+        boxes, box_scores, _, num = self._boxes(maps, self.settings.nms_sigma, self.settings.people)
+        return self.read_people(maps.pose, boxes, box_scores, num)
+
+    def candidates(self, maps: Maps) -> tuple[Tensor, Tensor]:
+        """Boxes before the soft-NMS, best first: [B,C,4] in network-input pixels, and scores [B,C]; unused rows are 0.
+
+        ``suppress`` of what this gives are the boxes that ``decode`` finds.
+        """
+        boxes, scores, _, _ = self._boxes(maps, 0.0, CANDIDATES)
+        return boxes, scores
+
+    def suppress(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One soft-NMS over candidates of any origin [B,C,4], [B,C] -> boxes [B,M,4], scores [B,M], num [B] int32."""
+        chosen, kept = soft_nms(boxes, scores, self.settings.nms_sigma, self.settings.people)
+        emitted = chosen >= 0
+        rows = boxes.gather(1, chosen.clamp(min=0).unsqueeze(2).expand(-1, -1, 4))
+        num = emitted.sum(1, dtype=torch.int32)
+        return torch.where(emitted[..., None], rows, 0.0), torch.where(emitted, kept, 0.0), num
+
+    def read_people(self, pose: Tensor, boxes: Tensor, box_scores: Tensor, num: Tensor) -> PeopleTensors:
+        """Heatmaps [B,K,H/4,W/4] and boxes [B,M,4] with scores [B,M], of which `num` [B] are used -> people."""
+        keypoints = self._keypoints(pose, boxes)
+        return PeopleTensors(boxes, self.score_people(box_scores, keypoints), keypoints, num)
+
+    def score_people(self, box_scores: Tensor, keypoints: Tensor) -> Tensor:
+        """Box scores [B,M] and keypoints [B,M,K,3] -> scores of the people [B,M]."""
+        return person_scores(box_scores, keypoints[..., 2], self.settings.sure)
+
+    def _boxes(self, maps: Maps, nms_sigma: float, people: int) -> ops.Boxes:
         s = self.settings
         scores, indices = ops.find_peaks(maps.points, logit(s.point_threshold), s.peaks)
-        boxes, box_scores, _, num = ops.group_boxes(
-            scores, indices, maps.offsets, STRIDE, s.center_area, s.nms_sigma, s.people
-        )
-        keypoints = self._keypoints(maps.pose, boxes)
-        return PeopleTensors(boxes, person_scores(box_scores, keypoints[..., 2], s.sure), keypoints, num)
+        return ops.group_boxes(scores, indices, maps.offsets, STRIDE, s.center_area, nms_sigma, people)
 
     def _keypoints(self, pose: Tensor, boxes: Tensor) -> Tensor:
         """Heatmaps [B,K,H/4,W/4] and boxes [B,M,4] -> keypoints [B,M,K,3]."""
