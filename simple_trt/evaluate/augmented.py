@@ -18,7 +18,8 @@ from torch import Tensor
 
 from simple_trt.engines.manifest import Preprocessing
 from simple_trt.errors import UsageError
-from simple_trt.evaluate.frames import SIZINGS, frame_of, map_size, prepare
+from simple_trt.evaluate.augmentation import HOME, Augmentation
+from simple_trt.evaluate.frames import frame_of, map_size, prepare
 from simple_trt.evaluate.resampling import refine, resample
 from simple_trt.models import checkpoints
 from simple_trt.models.predictor import PeopleTensors, Predictor
@@ -27,45 +28,9 @@ from simple_trt.pictures import Picture
 from simple_trt.skeletons import Skeleton, find_skeleton
 from simple_trt.types import Floats, Letterbox, People
 
-__all__ = ["PAPER_SCALES", "Augmentation", "AugmentedPredictor", "Seen"]
+__all__ = ["AugmentedPredictor", "Seen"]
 
-PAPER_SCALES = (0.6, 1.0, 1.2, 1.5, 1.8)
-"""Of the paper's multi-scale test (SIMPLE, section 4.1)."""
-
-LARGEST_SCALE = 8.0
-HOME = 1.0
 REACH = 6  # pixels: one and a half cells, the 3x3 window that a keypoint was found in and its own half cell
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """In which views a picture is looked at.
-
-    Args:
-        flip: add the mirror image of every view.
-        scales: whose heatmaps are averaged; 1 is the size that the network is meant for.
-        det_scales: whose boxes are pooled.
-        sizing: "fixed" letterboxes as engines do, "accuracy" keeps the whole aspect; see `frames.frame_of`.
-        project2image: read keypoints from heatmaps enlarged to the size of the picture at scale 1.
-
-    Raises:
-        UsageError: there are no scales, one is there twice or not in 0..8, or the sizing is unknown.
-    """
-
-    flip: bool = False
-    scales: tuple[float, ...] = (HOME,)
-    det_scales: tuple[float, ...] = (HOME,)
-    sizing: str = SIZINGS[0]
-    project2image: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("scales", "det_scales"):
-            scales = getattr(self, name)
-            if not scales or len(set(scales)) < len(scales) or not all(0 < scale <= LARGEST_SCALE for scale in scales):
-                cause = f"{name} are {', '.join(f'{scale:g}' for scale in scales) or 'none'}"
-                raise UsageError(cause, f"give numbers above 0 and up to {LARGEST_SCALE:g}, each once")
-        if self.sizing not in SIZINGS:
-            raise UsageError(f"no sizing is called '{self.sizing}'", f"choose one of: {', '.join(SIZINGS)}")
 
 
 class View(NamedTuple):
@@ -126,16 +91,14 @@ class AugmentedPredictor:
         self.augmentation = augmentation or Augmentation()
 
     @classmethod
-    def open(
-        cls, path: str | os.PathLike[str], augmentation: Augmentation | None = None
-    ) -> AugmentedPredictor:
+    def open(cls, path: str | os.PathLike[str], augmentation: Augmentation | None = None) -> AugmentedPredictor:
         """Load a checkpoint.
 
         Raises:
             UsageError: it is no checkpoint; the graph of an ONNX file or an engine ends in people and gives no maps.
             SimpleTrtError: it cannot be read.
         """
-        if Path(path).suffix != ".safetensors":
+        if Path(path).is_file() and Path(path).suffix != ".safetensors":
             cause = f"'{path}' gives people only, but flip, scales, sizing and heatmaps work on the network's maps"
             raise UsageError(cause, "give the .safetensors checkpoint that it was made from")
         checkpoint = checkpoints.load(Path(path))

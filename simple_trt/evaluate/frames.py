@@ -20,9 +20,8 @@ from simple_trt.models.hrnet import DIVISOR
 from simple_trt.pictures import Picture
 from simple_trt.types import Letterbox
 
-__all__ = ["SIZINGS", "frame_of", "map_size", "prepare"]
+__all__ = ["frame_of", "map_size", "prepare"]
 
-SIZINGS = ("fixed", "accuracy")
 LONGEST_SIDE = 8192
 
 
