@@ -106,8 +106,7 @@ def put(points: Tensor, offsets: Tensor, i: int, point: tuple[float, float]) -> 
 def blob(point: tuple[float, float], size: torch.Size) -> Tensor:
     x, y = (v / STRIDE for v in point)
     across, down = (
-        torch.exp(-((torch.arange(cells) + 0.5 - centre) ** 2) / 8)
-        for cells, centre in ((size[1], x), (size[0], y))
+        torch.exp(-((torch.arange(cells) + 0.5 - centre) ** 2) / 8) for cells, centre in ((size[1], x), (size[0], y))
     )
     return torch.outer(down, across)
 

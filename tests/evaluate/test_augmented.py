@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import pytest
-
-torch = pytest.importorskip("torch")
-
 import numpy as np
+import pytest
+import torch
 
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.evaluate.augmentation import PAPER_SCALES, Augmentation
