@@ -7,7 +7,9 @@ picture, so that a large picture shown small still shows its lines. Who has a tr
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from simple_trt.skeletons import Colour, Skeleton
 from simple_trt.types import Floats, People, Person
 
-__all__ = ["draw_people"]
+__all__ = ["draw_caption", "draw_heatmap", "draw_people", "draw_points"]
 
 Image = NDArray[np.uint8]
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom, in whole pixels
@@ -34,6 +36,9 @@ TEXT_PER_PICTURE, LEAST_TEXT = 0.0007, 0.33  # OpenCV font scale, per pixel of t
 SUBPIXEL_BITS = 4
 FARTHEST = 30_000  # pixels; OpenCV's fixed-point coordinates overflow far beyond it
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+DIMMED = 0.55  # of the photo's brightness, below a heatmap
+HEAT_OPACITY = 0.9  # where the heatmap is 1
+CAPTION_SCALE = 1.4  # of a score's text
 
 
 def draw_people(
@@ -74,6 +79,56 @@ def draw_people(
     drawn = _blend(drawn, below, OPACITY)
     _write_labels(drawn, best_first, scores)
     return drawn
+
+
+def draw_heatmap(image: Image, heat: Floats) -> Image:
+    """A darker copy of the picture with a heatmap laid over it, from blue (weak) to red (strong).
+
+    Args:
+        image: RGB uint8 [H,W,3].
+        heat: [H,W], 0..1; what is outside is clipped.
+    """
+    strength = np.clip(heat, 0, 1)
+    levels = np.rint(255 * strength).astype(np.uint8)
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)[..., ::-1]
+    return _lay_over(image, colours, strength)
+
+
+def draw_points(image: Image, points: Floats, colours: Sequence[Colour]) -> Image:
+    """A darker copy of the picture with maps of probabilities laid over it, each in its own colour.
+
+    Opacity goes with the square root: a probability of a tenth is often all that a corner reaches.
+
+    Args:
+        image: RGB uint8 [H,W,3].
+        points: [n,H,W], 0..1; what is outside is clipped.
+        colours: one for each map.
+    """
+    strength = np.sqrt(np.clip(points, 0, 1))
+    total = np.maximum(strength.sum(axis=0), np.finfo(np.float32).tiny)
+    mixed = np.einsum("nhw,nc->hwc", strength, np.array(colours, np.float32)) / total[..., None]
+    return _lay_over(image, mixed, strength.max(axis=0))
+
+
+def draw_caption(image: Image, words: Sequence[tuple[str, Colour]]) -> Image:
+    """The picture under a dark bar with words, each in its colour; words that it is too narrow for are cut off."""
+    scale = CAPTION_SCALE * _text_scale(image)
+    thickness = max(round(1.3 * scale), 1)
+    sizes = [cv2.getTextSize(text, FONT, scale, thickness)[0] for text, _ in words]
+    height = max(size[1] for size in sizes)
+    pad = max(round(0.6 * height), 2)
+    bar = np.full((height + 2 * pad, image.shape[1], 3), OUTLINE, np.uint8)
+    left = pad
+    for (text, colour), size in zip(words, sizes, strict=True):
+        cv2.putText(bar, text, (left, height + pad), FONT, scale, colour, thickness, cv2.LINE_AA)
+        left += size[0] + pad
+    return np.concatenate([bar, image])
+
+
+def _lay_over(image: Image, colours: NDArray[Any], strength: Floats) -> Image:
+    """Colours [H,W,3] over the darkened picture, the more opaque the stronger [H,W]."""
+    opacity = HEAT_OPACITY * strength[..., None]
+    return np.rint(image * DIMMED * (1 - opacity) + colours * opacity).astype(np.uint8)
 
 
 def _blend(above: Image, below: Image, opacity: float) -> Image:
@@ -135,7 +190,7 @@ def _draw_box(image: Image, person: Person, width: float) -> None:
 
 def _write_labels(image: Image, people: list[Person], scores: bool) -> None:
     """Each one's id, or else the score, on dark; no label is wider than its box or covers a better person's label."""
-    scale = max(max(image.shape[:2]) * TEXT_PER_PICTURE, LEAST_TEXT)
+    scale = _text_scale(image)
     thickness = max(round(1.3 * scale), 1)
     taken: list[Rectangle] = []
     for person in people:
@@ -171,6 +226,11 @@ def _free_place(box: Floats, width: int, height: int, image: Image, taken: list[
 
 def _overlap(a: Rectangle, b: Rectangle) -> bool:
     return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
+
+
+def _text_scale(image: Image) -> float:
+    """OpenCV font scale of a score."""
+    return max(max(image.shape[:2]) * TEXT_PER_PICTURE, LEAST_TEXT)
 
 
 def _fixed_point(point: Floats) -> tuple[int, int]:

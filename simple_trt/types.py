@@ -131,6 +131,25 @@ class People:
         self.track_ids = None if track_ids is None else np.asarray(track_ids, np.int64).reshape(n)[order]
         self.speed = dict(speed or {})
 
+    @classmethod
+    def from_network(
+        cls, boxes: Floats, scores: Floats, keypoints: Floats, letterbox: Letterbox, skeleton: Skeleton
+    ) -> People:
+        """What a network found in its input, in pixels of the picture: boxes clipped to it, those outside left out.
+
+        Args:
+            boxes: [n,4] xyxy, network-input pixels.
+            scores: [n].
+            keypoints: [n,K,3], x and y in network-input pixels.
+            letterbox: leads back to the picture.
+            skeleton: what the K keypoints are.
+        """
+        height, width = letterbox.image_size
+        boxes = np.clip(letterbox.to_image(boxes), 0, np.array([width, height, width, height], np.float32))
+        keypoints = np.concatenate([letterbox.to_image(keypoints[..., :2]), keypoints[..., 2:]], axis=2)
+        inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        return cls(boxes[inside], scores[inside], keypoints[inside], letterbox.image_size, skeleton)
+
     def __len__(self) -> int:
         return len(self.scores)
 

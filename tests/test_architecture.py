@@ -28,8 +28,9 @@ ROOMS: dict[str, tuple[str, str]] = {
     "models": ("ops", "torch safetensors numpy scipy"),  # scipy and NumPy match tags to people, which no tensor op does
     "data": ("", "torch numpy cv2 pycocotools PIL scipy"),
     "train": ("ops models data", "torch numpy cv2 safetensors tqdm tomli onnxruntime"),
-    # scipy: the assignment of tracks, MPII's .mat; cv2: ignored polygons.
-    "evaluate": ("models data engines pictures", "numpy pycocotools torch scipy cv2"),
+    # ops: test-time augmentation letterboxes pictures at many sizes; drawing: pictures of heatmaps; scipy: tracks and
+    # MPII's .mat; cv2: ignored polygons.
+    "evaluate": ("ops models data engines pictures drawing", "numpy pycocotools torch scipy cv2"),
     "export": (
         "ops models data engines evaluate zoo pictures _core",
         "torch numpy onnx onnxruntime onnxscript onnx_ir",

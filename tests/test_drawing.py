@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("cv2")
 
-from simple_trt.drawing import draw_people
+from simple_trt.drawing import draw_caption, draw_heatmap, draw_people, draw_points
 from simple_trt.skeletons import COCO, MIDDLE_COLOUR
 from simple_trt.types import People
 
@@ -197,3 +197,34 @@ def test_plot_is_draw_people() -> None:
 def test_other_arrays_are_refused(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected an RGB uint8 picture"):
         draw_people(image, People([], [], [], (4, 4)))
+
+
+def test_heat_goes_from_the_dimmed_photo_over_blue_to_red() -> None:
+    image = grey(1, 5)
+    heat = np.array([[-1.0, 0.0, 0.25, 1.0, 7.0]], np.float32)
+    none, zero, weak, strong, beyond = draw_heatmap(image, heat)[0].astype(int)
+    assert none.tolist() == zero.tolist() == [round(0.55 * GREY)] * 3
+    assert weak[2] > weak[0] + 10
+    assert strong[0] > strong[2] + 50
+    assert strong.tolist() == beyond.tolist()
+    assert (image == GREY).all()
+
+
+def test_points_take_their_own_colours_and_mix_where_they_meet() -> None:
+    maps = np.array([[[1.0, 0.0, 1.0, 0.0, 0.01]], [[0.0, 1.0, 1.0, 0.0, 0.0]]], np.float32)
+    red, blue, both, none, faint = draw_points(grey(1, 5), maps, [(255, 0, 0), (0, 0, 255)])[0].astype(int)
+    assert red[0] > 200 > 50 > red[2]
+    assert blue[2] > 200 > 50 > blue[0]
+    assert both[0] == both[2] > 100
+    assert none.tolist() == [round(0.55 * GREY)] * 3
+    assert faint[0] > none[0] + 10  # a hundredth is seen as a tenth
+
+
+def test_a_caption_stands_above_the_picture() -> None:
+    image = grey(200, 300)
+    drawn = draw_caption(image, [("red", (255, 0, 0)), ("blue", (0, 0, 255))])
+    bar = drawn[:-200].astype(int)
+    assert (drawn[-200:] == GREY).all()
+    assert 10 < len(bar) < 40
+    red, blue = (np.flatnonzero((bar[..., i] - bar[..., j] > 100).any(axis=0)) for i, j in ((0, 2), (2, 0)))
+    assert 0 < red.min() < red.max() < blue.min() < blue.max() < 150

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from simple_trt.errors import SimpleTrtError
+from simple_trt.skeletons import COCO
 
 __all__ = ["Annotations", "PictureEntry", "read_annotations"]
 
@@ -35,7 +36,8 @@ class Annotations:
     Args:
         path: the file.
         pictures: in the file's order.
-        people: person annotations as pycocotools wants them: category 1, numbered from 1, every field there.
+        people: person annotations as pycocotools wants them: category 1, numbered from 1, every field there; empty
+            where the file lists pictures only.
         keypoints: K, the number of keypoints of a person.
         names: the K keypoint names, or empty where the file does not give them.
     """
@@ -47,20 +49,24 @@ class Annotations:
     names: tuple[str, ...]
 
 
-def read_annotations(path: str | os.PathLike[str]) -> Annotations:
+def read_annotations(path: str | os.PathLike[str], *, need_people: bool = True) -> Annotations:
     """Read a COCO keypoint annotation file; of several categories, "person" counts.
+
+    Args:
+        path: the file.
+        need_people: refuse a file that only lists pictures, as COCO's `image_info_test-dev2017.json` does.
 
     Raises:
         SimpleTrtError: the file is missing or no such file, or annotations are broken (named by id).
     """
     path = Path(path)
-    data = _load(path)
+    data = _load(path, need_people)
     category = _person_category(data.get("categories"))
     entries = [entry for entry in data["annotations"] if _field(entry, "category_id") in (category["id"], None)]
     keypoints = _keypoint_count(category, entries)
     known = {_field(image, "id") for image in data["images"]}
     problems = [*_picture_problems(data["images"]), *_person_problems(entries, known, 3 * keypoints)]
-    if not entries:
+    if not entries and need_people:
         problems.append("no annotation of category 'person'")
     if problems:
         more = f" and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
@@ -70,7 +76,7 @@ def read_annotations(path: str | os.PathLike[str]) -> Annotations:
     return Annotations(path, [_picture(image) for image in data["images"]], people, keypoints, _names(category))
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path, need_people: bool) -> dict[str, Any]:
     try:
         data = json.loads(path.read_bytes())
     except OSError as error:
@@ -78,6 +84,8 @@ def _load(path: Path) -> dict[str, Any]:
         raise SimpleTrtError(f"cannot read the annotations '{path}' ({reason})", "check the path") from error
     except (ValueError, RecursionError) as error:
         raise SimpleTrtError(f"'{path}' is not JSON ({error})", "give a COCO keypoint annotation file") from error
+    if isinstance(data, dict) and not need_people:
+        data = {"annotations": []} | data
     lists = isinstance(data, dict) and all(isinstance(data.get(key), list) for key in ("images", "annotations"))
     if not lists:
         cause = f"'{path}' is no COCO annotation file: it has no lists 'images' and 'annotations'"
@@ -99,7 +107,7 @@ def _names(category: Entry) -> tuple[str, ...]:
 
 def _keypoint_count(category: Entry, entries: list[Entry]) -> int:
     lengths = (len(points) // 3 for entry in entries if isinstance(points := _value(entry, "keypoints"), list))
-    return len(_names(category)) or next(lengths, 0)
+    return len(_names(category)) or next(lengths, 0 if entries else len(COCO))
 
 
 def _picture_problems(images: list[Any]) -> Iterator[str]:

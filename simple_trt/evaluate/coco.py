@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,30 @@ from simple_trt.pictures import Picture, read_picture
 from simple_trt.skeletons import COCO, Skeleton
 from simple_trt.types import People
 
-__all__ = ["METRICS", "Metrics", "Predict", "average_precision", "evaluate"]
+__all__ = ["METRICS", "Found", "Metrics", "Predict", "Watch", "average_precision", "evaluate", "find_people"]
 
 Predict = Callable[[Picture], People]
+Watch = Callable[[PictureEntry, Picture, People], None]
 Metrics = dict[str, float | int | None]
 
 METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR")
 _NAMES_MISSING = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a network found in the pictures of an annotation file.
+
+    Args:
+        results: COCO's list of results, entries as `People.to_coco` makes them; as a JSON file, what COCO's server
+            takes.
+        image_ids: of the pictures it was run on.
+        skeleton: what the keypoints are.
+    """
+
+    results: list[dict[str, Any]]
+    image_ids: list[int]
+    skeleton: Skeleton
 
 
 def evaluate(
@@ -52,21 +70,50 @@ def evaluate(
             network's keypoints are not those of the annotations.
         UsageError: `limit` is below 1.
     """
+    annotations = read_annotations(coco_json)
+    found = find_people(predict, annotations, images_dir, limit=limit, progress=progress)
+    return average_precision(annotations, found.results, found.image_ids, found.skeleton)
+
+
+def find_people(
+    predict: Predict,
+    annotations: Annotations,
+    images_dir: str | os.PathLike[str],
+    *,
+    limit: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    watch: Watch | None = None,
+) -> Found:
+    """Run a network on the pictures of an annotation file; the people in it are not looked at.
+
+    Args:
+        predict: as in `evaluate`.
+        annotations: what lists the pictures.
+        images_dir: folder of the pictures.
+        limit: the first so many pictures of the file only.
+        progress: called with (pictures done, pictures in all).
+        watch: called with each entry, its picture and the people found in it.
+
+    Raises:
+        SimpleTrtError, UsageError: as `evaluate`.
+    """
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} pictures leaves nothing to measure", "give 1 or more")
-    annotations = read_annotations(coco_json)
     entries = annotations.pictures[:limit]
     paths = _picture_files(entries, Path(images_dir))
     results: list[dict[str, Any]] = []
     skeleton = COCO
     for done, (entry, path) in enumerate(zip(entries, paths, strict=True), 1):
-        people = predict(_read_annotated(entry, path))
+        picture = _read_annotated(entry, path)
+        people = predict(picture)
         skeleton = people.skeleton
         check_skeleton(annotations, skeleton)
         results += people.to_coco(entry.id)
+        if watch:
+            watch(entry, picture, people)
         if progress:
             progress(done, len(entries))
-    return average_precision(annotations, results, [entry.id for entry in entries], skeleton)
+    return Found(results, [entry.id for entry in entries], skeleton)
 
 
 def average_precision(

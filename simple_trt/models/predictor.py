@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,7 @@ from simple_trt import ops
 from simple_trt.errors import SimpleTrtError
 from simple_trt.models.hrnet import check_size
 from simple_trt.models.simple import STRIDE, Maps
+from simple_trt.ops.reference.boxes import CANDIDATES, soft_nms
 
 
 class PeopleTensors(NamedTuple):
@@ -101,8 +102,31 @@ class Predictor(nn.Module):
 
     def decode(self, maps: Maps) -> PeopleTensors:
         """Maps of the network -> people: peaks, boxes, then keypoints box by box."""
-        found = find_boxes(maps, self.settings)
-        return read_people(maps.pose, found, self.grouping, self.prior, self.settings)
+        return self.read(maps.pose, find_boxes(maps, self.settings))
+
+    def read(self, pose: Tensor, found: FoundBoxes) -> PeopleTensors:
+        """Heatmaps [B,K,H/4,W/4] and the boxes to read them in -> people."""
+        return read_people(pose, found, self.grouping, self.prior, self.settings)
+
+    def candidates(self, maps: Maps) -> tuple[Tensor, Tensor]:
+        """Boxes before the soft-NMS, best first: [B,C,4] in network-input pixels, and scores [B,C]; unused rows are 0.
+
+        ``suppress`` of what this gives are the boxes that ``decode`` finds.
+        """
+        found = find_boxes(maps, replace(self.settings, nms_sigma=0.0, people=CANDIDATES))
+        return found.boxes, found.scores
+
+    def suppress(self, boxes: Tensor, scores: Tensor) -> FoundBoxes:
+        """One soft-NMS over candidates of any origin [B,C,4] and their scores [B,C]."""
+        chosen, kept = soft_nms(boxes, scores, self.settings.nms_sigma, self.settings.people)
+        emitted = chosen >= 0
+        rows = boxes.gather(1, chosen.clamp(min=0).unsqueeze(2).expand(-1, -1, 4))
+        num = emitted.sum(1, dtype=torch.int32)
+        return FoundBoxes(torch.where(emitted[..., None], rows, 0.0), torch.where(emitted, kept, 0.0), num)
+
+    def score_people(self, box_scores: Tensor, keypoints: Tensor) -> Tensor:
+        """Box scores [B,M] and keypoints [B,M,K,3] -> scores of the people [B,M]."""
+        return person_scores(box_scores, keypoints[..., 2], self.settings.sure)
 
 
 def find_boxes(maps: Maps, settings: DecodeSettings) -> FoundBoxes:

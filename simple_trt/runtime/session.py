@@ -14,7 +14,7 @@ from simple_trt.errors import SimpleTrtError
 from simple_trt.pictures import Picture
 from simple_trt.runtime.preprocess import prepare
 from simple_trt.skeletons import Skeleton, find_skeleton
-from simple_trt.types import Floats, Letterbox, People
+from simple_trt.types import Letterbox, People
 
 __all__ = ["Session"]
 
@@ -112,10 +112,7 @@ class Session:
         boxes, scores, keypoints = (np.asarray(outputs[name][i, :count]) for name in ("boxes", "scores", "keypoints"))
         if not all(np.isfinite(values).all() for values in (boxes, scores, keypoints)):
             raise self._senseless("numbers that are not finite")
-        boxes = _clip(letterbox.to_image(boxes), letterbox.image_size)
-        keypoints = np.concatenate([letterbox.to_image(keypoints[..., :2]), keypoints[..., 2:]], axis=2)
-        inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        return People(boxes[inside], scores[inside], keypoints[inside], letterbox.image_size, self.skeleton)
+        return People.from_network(boxes, scores, keypoints, letterbox, self.skeleton)
 
     def _senseless(self, what: str) -> SimpleTrtError:
         manifest = self.engine.manifest
@@ -142,12 +139,6 @@ def _check_outputs(engine: Engine, skeleton: Skeleton) -> None:
             f"output '{name}' expected {list(expected[name])}, got {shape}",
             f"rebuild it: {engine.manifest.rebuild_command}",
         )
-
-
-def _clip(boxes: Floats, image_size: tuple[int, int]) -> Floats:
-    """Boxes [n,4], cut at the borders of the picture."""
-    height, width = image_size
-    return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
 
 
 def _ms_since(start: float) -> float:

@@ -68,6 +68,110 @@ def test_an_onnx_file_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out)["detections"] == 6
 
 
+def test_results_file(evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What COCO's server and pycocotools take, entry by entry."""
+    from pycocotools.coco import COCO
+
+    path = tmp_path / "person_keypoints_val2017_tiny_results.json"
+    assert evaluate("--results", str(path)) == 0
+    results = json.loads(path.read_text())
+    assert [entry["image_id"] for entry in results] == [1, 2]
+    for entry in results:
+        assert set(entry) == {"image_id", "category_id", "keypoints", "score"}
+        assert [type(entry[key]) for key in ("image_id", "category_id", "score")] == [int, int, float]
+        assert entry["category_id"] == 1
+        assert 0 < entry["score"] <= 1
+        assert len(entry["keypoints"]) == 51
+        assert all(type(value) in (int, float) for value in entry["keypoints"])
+    assert results[0]["keypoints"][:2] == [50, 20]  # of COCO's first pixel centre, not of the picture's corner
+    truth = COCO(str(tmp_path / "people.json"))
+    assert len(truth.loadRes(str(path)).getAnnIds()) == 2
+    assert "1.0000" in capsys.readouterr().out
+
+
+def list_of_pictures(folder: Path) -> Path:
+    """The same pictures as COCO lists test-dev's: nobody is annotated."""
+    data = json.loads((folder / "people.json").read_text())
+    del data["annotations"]
+    data["categories"] = [{"id": 1, "name": "person"}]
+    path = folder / "image_info.json"
+    path.write_text(json.dumps(data))
+    return path
+
+
+def test_a_submission(evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--data", str(list_of_pictures(tmp_path)), "--results", str(tmp_path / "results.json"))
+    assert evaluate(*words) == 0
+    out = capsys.readouterr().out
+    assert out == "2 pictures, 2 detections; nobody is annotated: nothing is measured\n"
+    assert len(json.loads((tmp_path / "results.json").read_text())) == 2
+
+
+def test_a_submission_in_json(evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--data", str(list_of_pictures(tmp_path)), "--results", str(tmp_path / "results.json"))
+    assert evaluate(*words, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["images"], result["detections"]) == (2, 2)
+    assert "AP" not in result
+
+
+def test_a_list_of_pictures_cannot_be_measured(
+    evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate("--data", str(list_of_pictures(tmp_path))) == 1
+    assert "it has no lists 'images' and 'annotations'" in capsys.readouterr().err
+
+
+def test_failed_work_leaves_no_results(evaluate: Evaluate, tmp_path: Path) -> None:
+    (tmp_path / "images" / "000000000002.png").write_bytes(b"damaged")
+    before = set(tmp_path.iterdir())
+    assert evaluate("--results", str(tmp_path / "results.json")) == 1
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_results_that_cannot_be_written_are_refused_first(
+    evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Session, "predict", lambda *_: pytest.fail("ran"))
+    assert evaluate("--results", str(tmp_path / "none" / "results.json")) == 1
+    assert "there is no folder" in capsys.readouterr().err
+    assert evaluate("--results", str(tmp_path / "images")) == 1
+    assert "it is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--flip",), ("--scales", "0.6,1"), ("--det-scales", "1,2"), ("--sizing", "accuracy"), ("--project2image",)],
+)
+def test_augmentation_needs_the_maps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    pytest.importorskip("torch")
+    data, images = write_data(tmp_path, annotation_file([person(1, 1, 50, 150)]))
+    model = save_tiny(tmp_path / "tiny.onnx")
+    common = ("eval", str(model), "--data", str(data), "--images", str(images))
+    assert main([*common, *words]) == 2
+    assert main([*common, "--heatmaps", str(tmp_path / "heat")]) == 2
+    err = capsys.readouterr().err
+    assert err.count("tiny.onnx' gives people only") == 2
+    assert err.count("cure: give the .safetensors checkpoint that it was made from") == 2
+    assert not (tmp_path / "heat").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), [(("--scales", "1,big"), "'1,big'"), (("--scales", "0"), "scales are 0")]
+)
+def test_scales_that_make_no_sense(
+    evaluate: Evaluate, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
+) -> None:
+    try:
+        code: Any = evaluate(*words)
+    except SystemExit as stop:  # argparse's own
+        code = stop.code
+    assert code == 2
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -152,3 +152,23 @@ def test_true_coco_files(data_dir: Path) -> None:
     assert (len(coco.pictures), len(coco.people), coco.keypoints) == (4, 14, 17)
     split = read_annotations(data_dir / "coco" / "person_keypoints_val.json")
     assert (len(split.pictures), len(split.people)) == (300, 1382)
+
+
+def test_a_list_of_pictures_where_nobody_is_needed(tmp_path: Path) -> None:
+    """As image_info_test-dev2017.json is: no annotations, and categories without keypoints."""
+    data = annotation_file([])
+    del data["annotations"]
+    data["categories"] = [{"id": 1, "name": "person"}, {"id": 2, "name": "bicycle"}]
+    path = written(tmp_path, data)
+    annotations = read_annotations(path, need_people=False)
+    assert [entry.id for entry in annotations.pictures] == [1, 2]
+    assert (annotations.people, annotations.keypoints, annotations.names) == ([], 17, ())
+    with pytest.raises(SimpleTrtError, match="no lists 'images' and 'annotations'"):
+        read_annotations(path)
+
+
+def test_broken_annotations_are_refused_where_nobody_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(SimpleTrtError, match=r"annotation 8: .*'area' is not a number"):
+        read_annotations(written(tmp_path, with_person(area=None)), need_people=False)
+    with pytest.raises(SimpleTrtError, match="no COCO annotation file"):
+        read_annotations(written(tmp_path, {"annotations": []}), need_people=False)

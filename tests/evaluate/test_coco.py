@@ -16,7 +16,7 @@ pytest.importorskip("pycocotools")
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.evaluate import METRICS, evaluate
 from simple_trt.evaluate.annotations import read_annotations
-from simple_trt.evaluate.coco import average_precision
+from simple_trt.evaluate.coco import average_precision, find_people
 from simple_trt.pictures import write_picture
 from simple_trt.skeletons import COCO, MPII
 from simple_trt.types import People
@@ -123,6 +123,20 @@ def test_limit_and_progress(tmp_path: Path) -> None:
     metrics = measured(tmp_path, Oracle(DATA), limit=1, progress=lambda done, total: steps.append((done, total)))
     assert (metrics["images"], metrics["people"], metrics["AP"]) == (1, 2, ONE)
     assert steps == [(1, 1)]
+
+
+def test_what_is_found_can_be_watched(tmp_path: Path) -> None:
+    path, images = write_data(tmp_path, DATA)
+    watched: list[Any] = []
+    found = find_people(
+        Oracle(DATA),
+        read_annotations(path),
+        images,
+        watch=lambda entry, picture, people: watched.append((entry.id, int(picture[0, 0, 0]), len(people))),
+    )
+    assert watched == [(1, 1, 2), (2, 2, 2)]
+    assert [entry["image_id"] for entry in found.results] == [1, 1, 2, 2]
+    assert (found.image_ids, found.skeleton) == ([1, 2], COCO)
 
 
 def test_limit_below_one(tmp_path: Path) -> None:

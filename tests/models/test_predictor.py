@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from simple_trt.errors import SimpleTrtError
-from simple_trt.models.predictor import DecodeSettings, PeopleTensors, Predictor, logit, person_scores
+from simple_trt.models.predictor import DecodeSettings, FoundBoxes, PeopleTensors, Predictor, logit, person_scores
 from simple_trt.models.simple import Maps
 
 K = 3
@@ -128,6 +128,32 @@ def test_soft_nms_lowers_the_score_of_a_double(planted, person):
     kept, lowered = (predict(maps, settings=DecodeSettings(nms_sigma=sigma)).scores[0, :2] for sigma in (0.0, 0.5))
     assert kept[1] > 0.99 * kept[0] > 0
     assert 0 < lowered[1] < 0.3 * lowered[0]
+
+
+def test_suppressed_candidates_are_the_boxes_that_decode_finds(planted, person):
+    rng = torch.Generator().manual_seed(0)
+    corners = (torch.rand(12, 2, generator=rng) * torch.tensor([150.0, 100.0])).tolist()
+    crowd = [
+        person((x, y, x + 40, y + 70), torch.full((K, 2), float("nan")), i / 4) for i, (x, y) in enumerate(corners)
+    ]
+    maps = planted(crowd, K, *SIZE)
+    model = Predictor(FixedMaps(maps), None, PRIOR)
+    want = model.decode(maps)
+    boxes, scores, num = model.suppress(*model.candidates(maps))
+    assert num.tolist() == want.num.tolist()
+    assert 12 <= num.item() <= 32
+    assert torch.equal(boxes, want.boxes)
+    torch.testing.assert_close(model.read(maps.pose, FoundBoxes(boxes, scores, num)).scores, want.scores)
+
+
+def test_candidates_of_any_origin_are_suppressed_together():
+    model = Predictor(FixedMaps(None), None, PRIOR, DecodeSettings(people=4))
+    boxes = torch.tensor([[[0.0, 0, 10, 20], [0, 0, 0, 0], [30, 0, 40, 20], [0, 0, 10, 20], [0, 0, 0, 0]]])
+    found, scores, num = model.suppress(boxes, torch.tensor([[0.6, 0.0, 0.7, 0.9, 0.0]]))
+    assert num.tolist() == [3]
+    assert found[0].tolist() == [[0, 0, 10, 20], [30, 0, 40, 20], [0, 0, 10, 20], [0, 0, 0, 0]]
+    doubled = 0.6 * torch.tensor(-2.0).exp().item()
+    assert scores[0].tolist() == pytest.approx([0.9, 0.7, doubled, 0.0])
 
 
 def test_settings_bound_peaks_and_people(planted, crowd):

@@ -48,7 +48,7 @@ def group_boxes(
     order = pair_scores.sort(dim=1, descending=True, stable=True).indices[:, :CANDIDATES]
     current = pair_scores.gather(1, order)
     boxes = _rows(boxes, order)
-    chosen, chosen_scores = _soft_nms(boxes, current, nms_sigma, top_m)
+    chosen, chosen_scores = soft_nms(boxes, current, nms_sigma, top_m)
     emitted = chosen >= 0
     chosen = chosen.clamp(min=0)
     order = order.gather(1, chosen)
@@ -110,8 +110,18 @@ def _in_central_region(centers: Tensor, top_left: Tensor, bottom_right: Tensor, 
     return ((candidate >= low[..., None, :]) & (candidate <= high[..., None, :])).all(4)
 
 
-def _soft_nms(boxes: Tensor, scores: Tensor, sigma: float, top_m: int) -> tuple[Tensor, Tensor]:
-    """Emit ``top_m`` of the candidates: their positions ``[B, M]``, -1 for none, and their scores when emitted."""
+def soft_nms(boxes: Tensor, scores: Tensor, sigma: float, top_m: int) -> tuple[Tensor, Tensor]:
+    """Emit ``top_m`` of the candidates, as described at :func:`group_boxes`.
+
+    Args:
+        boxes: ``[B, C, 4]`` float32 xyxy, C at least 1.
+        scores: ``[B, C]`` float32; candidates of 0 and less do not count.
+        sigma: width of the decay; 0 or less suppresses nothing.
+        top_m: M.
+
+    Returns:
+        positions of the emitted ones ``[B, M]`` int64, -1 for none, and their scores when emitted ``[B, M]``.
+    """
     decay = _decay(boxes, sigma)
     current, chosen, chosen_scores = scores, [], []
     for _ in range(top_m):
