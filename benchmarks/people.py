@@ -29,7 +29,7 @@ from benchmarks.rounds import interleave
 from benchmarks.statistics import spread, summary
 from benchmarks.subjects import BUNDLED, SIZE, build_engine, find_subject
 from simple_trt import Session
-from simple_trt.cli.run import DEFAULT_THRESHOLD
+from simple_trt.cli.flags import DEFAULT_THRESHOLD
 
 __all__ = ["COUNTS", "main", "pictures_of"]
 

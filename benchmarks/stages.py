@@ -26,7 +26,7 @@ from benchmarks.rounds import Plan, Turn, interleave
 from benchmarks.statistics import estimate, round_medians, summary
 from benchmarks.subjects import BUNDLED, build_engine, find_subject
 from simple_trt import Session
-from simple_trt.cli.run import DEFAULT_THRESHOLD
+from simple_trt.cli.flags import DEFAULT_THRESHOLD
 from simple_trt.engines import LoadOptions
 from simple_trt.errors import SimpleTrtError
 from simple_trt.runtime import AnnotatedSink, JsonLinesSink, PictureSource, open_source

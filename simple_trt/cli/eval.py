@@ -1,4 +1,4 @@
-"""`simple-trt eval`: average precision on annotated pictures, COCO results files, pictures of heatmaps."""
+"""`simple-trt eval`: average precision on annotated pictures, COCO results files, pictures of heatmaps, tracks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 
 from simple_trt import zoo
+from simple_trt.cli.flags import DEFAULT_THRESHOLD, fraction
 from simple_trt.engines.torch import need_torch
+from simple_trt.errors import UsageError
 from simple_trt.evaluate import METRICS, Found, Metrics, Predict, average_precision, find_people, read_annotations
 from simple_trt.evaluate.annotations import Annotations
 from simple_trt.evaluate.augmentation import PAPER_SCALES, SIZINGS, Augmentation
@@ -20,9 +22,10 @@ from simple_trt.runtime.text import TextFile
 
 __all__ = ["add_parser", "run"]
 
-DESCRIPTION = """Measure COCO keypoint average precision. MODEL is run as it is: a bundled model or an ONNX file by
-ONNX Runtime, a checkpoint by PyTorch, an engine by what it was built for. The flags of test-time augmentation, and
---heatmaps, need the network's maps: give a checkpoint, or a bundled model, whose checkpoint is then taken."""
+DESCRIPTION = """Measure COCO keypoint average precision, or MPII's or PoseTrack's measures. MODEL is run as it is: a
+bundled model or an ONNX file by ONNX Runtime, a checkpoint by PyTorch, an engine by what it was built for. The flags
+of test-time augmentation, and --heatmaps, need the network's maps: give a checkpoint, or a bundled model, whose
+checkpoint is then taken."""
 EPILOG = """The file of --results is what COCO's server takes for test-dev, where it is to be called
 person_keypoints_test-dev2017_NAME_results.json, in a zip archive of that name; --data is then
 image_info_test-dev2017.json, which lists pictures only, and nothing is measured."""
@@ -35,8 +38,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "eval", help="measure average precision on annotated pictures", description=DESCRIPTION, epilog=EPILOG
     )
     p.add_argument("model", metavar="MODEL|ENGINE", help="a bundled model, .safetensors, .onnx, or a built engine")
-    p.add_argument("--data", required=True, metavar="COCO.json", help="COCO keypoint annotations")
+    p.add_argument(
+        "--data", required=True, metavar="FILE", help="annotations: COCO's; with --metric MPII's or PoseTrack's"
+    )
     p.add_argument("--images", required=True, metavar="DIR", help="folder of the annotated pictures")
+    p.add_argument(
+        "--metric",
+        choices=("coco", "mpii", "posetrack"),
+        default="coco",
+        help="posetrack: of tracks too",
+    )
+    p.add_argument(
+        "--threshold",
+        type=fraction,
+        help=f"least score of a person, which mpii and posetrack do not rank (default {DEFAULT_THRESHOLD})",
+    )
     p.add_argument("--limit", type=int, metavar="N", help="measure on the first N pictures only")
     p.add_argument("--json", action="store_true", help="print the numbers as JSON")
     p.add_argument("--results", metavar="FILE", help="write what is found as a COCO results file")
@@ -75,6 +91,10 @@ def _add_augmentation(group: argparse._ArgumentGroup) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the metrics. Raises SimpleTrtError for a model, annotations or pictures that cannot be used."""
     augmentation = Augmentation(args.flip, args.scales, args.det_scales, args.sizing, args.project2image)
+    if args.metric != "coco":
+        return _run_joints(args, augmentation)
+    if args.threshold is not None:
+        raise UsageError("--threshold is no part of COCO's measure", "leave it out: every person counts by its score")
     annotations = read_annotations(args.data, need_people=args.results is None)
     progress = _show_progress if sys.stderr.isatty() else None
     with ExitStack() as stack:
@@ -90,6 +110,14 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(_table(metrics))
     return 0
+
+
+def _run_joints(args: argparse.Namespace, augmentation: Augmentation) -> int:
+    from simple_trt.cli.eval_joints import run_joints
+
+    progress = _show_progress if sys.stderr.isatty() else None
+    with ExitStack() as stack:
+        return run_joints(args, _network(args, augmentation, stack)[0], progress)
 
 
 def _network(args: argparse.Namespace, augmentation: Augmentation, stack: ExitStack) -> tuple[Predict, Watch | None]:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simple_trt.export.build_source import Shape
 
-__all__ = ["SHAPE_FLAGS", "fraction", "megabytes", "positive", "shape_of", "sides"]
+__all__ = ["DEFAULT_THRESHOLD", "SHAPE_FLAGS", "fraction", "megabytes", "positive", "shape_of", "sides"]
 
 LOWERINGS = ("plain", "plugin")
 SIDE_STEP = 32
 MAX_SIDE = 8192
 MAX_BATCH = 256
+DEFAULT_THRESHOLD = 0.2  # least score of a person who is shown
 
 
 def shape_of(args: argparse.Namespace) -> Shape:

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from simple_trt import zoo
+from simple_trt.cli.flags import DEFAULT_THRESHOLD
 from simple_trt.engines import manifest_path
 from simple_trt.errors import EXIT_FAILURE, SimpleTrtError, UsageError
 from simple_trt.runtime import (
@@ -29,7 +30,6 @@ from simple_trt.types import People
 
 __all__ = ["add_parser", "run"]
 
-DEFAULT_THRESHOLD = 0.2
 DESCRIPTION = """Find the people in a picture or in the pictures of a folder.
 One line a picture goes to standard error; without --json, --save-coco and --save nothing is kept."""
 MODEL_SUFFIXES = {".onnx", ".safetensors"}
