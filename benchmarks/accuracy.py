@@ -1,19 +1,24 @@
-"""AP of one model at every precision on the 300-image split: PyTorch, plain ONNX, our CPU engines, MoveNet beside them.
+"""AP of one model at every precision on the 300-image split: PyTorch, plain ONNX, our CPU engines, MoveNet beside them;
+and what test-time augmentation gives the checkpoint.
 
-Nothing was trained or calibrated on these photos (the int8 ranges come from training photos). It is not the published
-COCO AP: 300 photos of at most 512 pixels. Standard errors come from random halves of the photos (delete-half
-jackknife); that of a drop is taken on the same halves for both.
+The time is that of one photo, letterbox included, taken while AP is measured: one contender after the other, so it
+says what augmentation costs; `latency` compares engines. Nothing was trained or calibrated on these photos (the int8
+ranges come from training photos). It is not the published COCO AP: 300 photos of at most 512 pixels. Standard errors
+come from random halves of the photos (delete-half jackknife); that of a drop is taken on the same halves for both.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmarks import movenet
@@ -27,6 +32,8 @@ from simple_trt import Session, zoo
 from simple_trt.engines import LoadOptions
 from simple_trt.evaluate import METRICS, Predict, evaluate
 from simple_trt.evaluate.annotations import read_annotations
+from simple_trt.evaluate.augmentation import PAPER_SCALES, Augmentation
+from simple_trt.evaluate.augmented import AugmentedPredictor
 from simple_trt.evaluate.coco import average_precision
 from simple_trt.pictures import Picture
 from simple_trt.types import People
@@ -39,10 +46,11 @@ HALVES = 40
 
 
 class Measured(NamedTuple):
-    """All metrics, and AP on each random half of the photos [HALVES]."""
+    """All metrics, AP on each random half of the photos [HALVES], and the median time of a photo, milliseconds."""
 
     metrics: dict[str, Any]
     halves: NDArray[np.float64]
+    ms: float
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.work.mkdir(parents=True, exist_ok=True)
     load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     subject = find_subject(args.model, args.work, args.seed)
+    torch.set_num_threads(args.threads)
     measured: dict[str, Measured] = {}
     for name, opened in _contenders(subject, data, args).items():
         say(f"accuracy: {name}")
@@ -78,6 +87,8 @@ def _contenders(subject: Subject, data: Path, args: argparse.Namespace) -> dict[
         REFERENCE: open_session(subject.checkpoint, args.threads),
         "plain ONNX, onnxruntime": open_session(graph, args.threads, "onnxruntime"),
         **{f"cpu {p}": open_session(path, args.threads) for p, path in engines.items()},
+        "torch, flip": _augmented(subject.checkpoint, Augmentation(flip=True)),
+        "torch, flip, 5 scales": _augmented(subject.checkpoint, Augmentation(flip=True, scales=PAPER_SCALES)),
         "movenet fp32": open_movenet(data, args.threads, "f32"),
         "movenet bf16": open_movenet(data, args.threads, "bf16"),
     }
@@ -88,6 +99,11 @@ def open_session(path: Path, threads: int, runtime: str | None = None) -> Iterat
     """What a model or engine says of pictures."""
     with Session.open(path, LoadOptions(runtime=runtime, threads=threads)) as session:
         yield session.predict
+
+
+@contextmanager
+def _augmented(path: Path, augmentation: Augmentation) -> Iterator[Predict]:
+    yield AugmentedPredictor.open(path, augmentation).predict
 
 
 @contextmanager
@@ -105,9 +121,12 @@ def _measure(predict: Predict, data: Path, limit: int | None, seed: int) -> Meas
     """Metrics on all photos, then AP on halves from what was found there."""
     annotations_file, folder = validation(data)
     found: list[People] = []
+    seconds: list[float] = []
 
     def recorded(picture: Picture) -> People:
+        start = time.perf_counter()
         found.append(predict(picture))
+        seconds.append(time.perf_counter() - start)
         return found[-1]
 
     metrics = evaluate(recorded, annotations_file, folder, limit=limit)
@@ -120,7 +139,7 @@ def _measure(predict: Predict, data: Path, limit: int | None, seed: int) -> Meas
         chosen = rng.permutation(ids)[: len(ids) // 2].tolist()
         entries = [entry for number in chosen for entry in results[number]]
         halves.append(average_precision(annotations, entries, chosen)["AP"])
-    return Measured(dict(metrics), np.array(halves, float))
+    return Measured(dict(metrics), np.array(halves, float), 1e3 * statistics.median(seconds))
 
 
 def _row(name: str, measured: Measured, reference: Measured) -> dict[str, Any]:
@@ -130,6 +149,7 @@ def _row(name: str, measured: Measured, reference: Measured) -> dict[str, Any]:
     return {
         "name": name,
         **metrics,
+        "ms": round(measured.ms, 2),
         "standard_error": _rounded(float(measured.halves.std(ddof=1))),
         "drop": _rounded(drop),
         "drop_standard_error": _rounded(float((reference.halves - measured.halves).std(ddof=1))),

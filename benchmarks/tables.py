@@ -143,10 +143,11 @@ def accuracy_tables(result: Result) -> str:
             *(_share(r[key]) for key in ("AP", "AP50", "AP75", "APM", "APL", "AR")),
             f"{r['standard_error']:.4f}",
             f"{r['drop']:+.4f} ± {r['drop_standard_error']:.4f}",
+            f"{r['ms']:.1f}" if "ms" in r else "-",
         ]
         for r in result["rows"]
     ]
-    head = ["", "AP", "AP50", "AP75", "APM", "APL", "AR", "standard error of AP", "AP lost against torch"]
+    head = ["", "AP", "AP50", "AP75", "APM", "APL", "AR", "standard error of AP", "AP lost against torch", "ms a photo"]
     photos = result["settings"]["photos"]
     return f"{result['model']['name']}, first {photos} photos of the 300-image split:\n\n{table(head, rows)}"
 
