@@ -9,7 +9,7 @@ JOBS ?= 2
 
 .DEFAULT_GOAL := help
 RESULTS ?= benchmarks/results
-BENCHMARKS := latency kernels people stages accuracy
+BENCHMARKS := latency kernels people stages accuracy tracking
 .PHONY: help demo test pytest lint build emulator gpu bench clean
 
 help:  ## list the targets
