@@ -65,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--seeds", nargs="+", type=int, default=[0])
     p.add_argument("--base", default="edge-ablation", help="configuration under every row")
     p.add_argument("--init", default="", help="ImageNet weights of the backbone")
-    p.add_argument("--teacher", default="", help="whom the rows 3(c) to 3(e) mimic")
+    p.add_argument("--teacher", default="", help="whom the rows 3(d) and 3(e) mimic, and 3(c) where it shows features")
+    p.add_argument("--feature-teacher", default="", help="whom row 3(c) mimics: a top-down checkpoint")
     p.add_argument("--epochs", type=int, help="of each run; mimicking keeps its share of them")
     p.add_argument("--limit", type=int, help="train and measure on the first so many photos of each set")
     p.add_argument("--device", default="cpu")
@@ -79,7 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"ablation: {name}, seed {seed}")
         config = _config(name, seed, args)
         rows.append(ROWS[name]._asdict() | {"name": name, "seed": seed} | _measure(config, name, samples, data, args))
-        settings = {"base": args.base, "epochs": config.epochs, "teacher": Path(args.teacher).name}
+        teachers = {"teacher": Path(args.teacher).name, "feature_teacher": Path(args.feature_teacher).name}
+        settings = {"base": args.base, "epochs": config.epochs} | teachers
         write_result(args.out, "ablation", about | load.to_json(), settings=settings, rows=rows)
     return 0
 
@@ -95,7 +97,11 @@ def _config(name: str, seed: int, args: argparse.Namespace) -> TrainConfig:
     epochs = args.epochs or base.epochs
     first = 1 + round(epochs * (base.mimic_from - 1) / base.epochs)
     return config.replace(
-        epochs=epochs, seed=seed, init=args.init, teacher=args.teacher, mimic_from=first if config.mimic_from else 0
+        epochs=epochs,
+        seed=seed,
+        init=args.init,
+        teacher=(args.feature_teacher or args.teacher) if config.mimic.features else args.teacher,
+        mimic_from=first if config.mimic_from else 0,
     )
 
 

@@ -94,7 +94,10 @@ def test_rows_are_added_and_share_the_first_stage(run, tmp_path, monkeypatch):
 
 
 def test_mimicking_keeps_its_share_of_the_epochs(run, tmp_path):
-    args = ablation.argparse.Namespace(base=str(tmp_path / "base.toml"), epochs=8, init="", teacher="")
+    args = ablation.argparse.Namespace(
+        base=str(tmp_path / "base.toml"), epochs=8, init="", teacher="t", feature_teacher="f"
+    )
     assert ablation._config("table3-both", 1, args).mimic_from == 7
     assert ablation._config("table3-points", 1, args).mimic_from == 0
     assert ablation._config("table3-truth", 1, args).mimic.heatmaps is False
+    assert [ablation._config(f"table3-{row}", 1, args).teacher for row in ("heatmaps", "features")] == ["t", "f"]
