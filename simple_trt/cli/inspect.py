@@ -58,7 +58,7 @@ def _write_layers(facts: dict[str, Any], out: Path) -> None:
     if facts["kind"] != "engine":
         raise UsageError(f"--layers is for engines, and '{facts.get('file')}' is none", "build one: simple-trt build")
     plan = Path(facts["file"])
-    if out in (plan, manifest_path(plan)):
+    if out.resolve() in (plan.resolve(), manifest_path(plan).resolve()):
         raise UsageError(f"--layers '{out}' would be written over the engine", "choose another name")
     print(f"{write_layers(plan, out)}, in '{out}'", file=sys.stderr)
 

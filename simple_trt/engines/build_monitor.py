@@ -36,12 +36,13 @@ class Phases:
     def start(self, name: str, parent: str | None, steps: int) -> None:
         """A phase of `steps` steps begins inside `parent`, or by itself when that is None or unknown."""
         with self._lock:
+            self._remove(name)
             self._phases[name] = _Phase(parent if parent in self._phases else None, max(1, steps))
 
     def finish(self, name: str) -> None:
         """A phase is over; unknown names are let pass."""
         with self._lock:
-            self._phases.pop(name, None)
+            self._remove(name)
 
     def step(self, name: str, step: int) -> tuple[str, float] | None:
         """Step number `step`, from 0, of a phase is done.
@@ -59,9 +60,15 @@ class Phases:
             phase.shown = max(phase.shown, self._fraction(root))
             return root, phase.shown
 
+    def _remove(self, name: str) -> None:
+        """Its children become roots: a parent that is gone must not come back as one of their descendants."""
+        self._phases.pop(name, None)
+        for phase in self._phases.values():
+            phase.parent = None if phase.parent == name else phase.parent
+
     def _root(self, name: str) -> str:
         parent = self._phases[name].parent
-        return self._root(parent) if parent in self._phases else name
+        return name if parent is None else self._root(parent)
 
     def _fraction(self, name: str) -> float:
         phase = self._phases[name]
@@ -115,9 +122,8 @@ def run_stoppable(monitor: Any, work: Callable[[], Any]) -> Any:
         KeyboardInterrupt: the user stopped it; the work has ended.
     """
     with ThreadPoolExecutor(1, "build") as pool:
-        future = pool.submit(work)
         try:
-            return future.result()
+            return pool.submit(work).result()
         except BaseException:
             monitor.stop()
             raise  # leaving the block waits for the thread

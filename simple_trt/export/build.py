@@ -225,7 +225,8 @@ def _check_builder_options(request: BuildRequest) -> None:
         return
     if request.options.profiling_verbosity == "none":
         raise UsageError("an engine of profiling verbosity 'none' tells nothing of its layers", "use 'detailed'")
-    if request.layers in (request.out, manifest_path(request.out), Path(request.model)):
+    others = (request.out, manifest_path(request.out), Path(request.model), request.options.timing_cache)
+    if request.layers.resolve() in [path.resolve() for path in others if path is not None]:
         raise UsageError(f"--layers '{request.layers}' would be written over another file", "choose another name")
     if not request.layers.parent.is_dir():
         raise UsageError(f"no folder '{request.layers.parent}' for --layers", "make it first")

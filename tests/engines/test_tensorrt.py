@@ -103,7 +103,7 @@ def test_timing_cache_that_does_not_fit_is_refused(
 
 
 def test_timing_cache_in_places_that_cannot_be(trt: FakeTensorRt, graph: Path, tmp_path: Path) -> None:
-    for place, said in ((tmp_path, "is a folder"), (graph / "timings", "a file, not a folder")):
+    for place, said in ((tmp_path, "is a folder"), (graph / "timings", "cannot write")):
         with pytest.raises(SimpleTrtError, match=said):
             compile_plan(graph, tmp_path / "plan", CompileOptions(timing_cache=place))
     assert "build_serialized_network" not in trt.calls
