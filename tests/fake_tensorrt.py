@@ -20,7 +20,7 @@ import onnxruntime
 from fake_gpu import new_module
 from tensorrt_api import VERSIONS, Guarded, check_call
 
-CACHE = b"timings of "
+CACHE, ENTRIES = b"timings of ", b" on Orin"  # a file of timings, with those of a build
 
 
 class Severity(enum.IntEnum):
@@ -140,19 +140,21 @@ class _Config:
         self.fake.calls.append(f"set_memory_pool_limit {pool.name} {size}")
 
     def create_timing_cache(self, data: bytes) -> Any:
-        if data and not data.startswith(CACHE):
-            self.log.log(Severity.ERROR, "the timing cache has a wrong magic number")
-            return None
-        serialize = lambda: memoryview(CACHE + self.fake.version.encode())  # noqa: E731
-        return self.fake.guard("ITimingCache", SimpleNamespace(data=data, serialize=serialize))
+        """As the real one (seen in TensorRT-RTX): what it cannot read becomes, with a warning, an empty cache."""
+        magic = CACHE + self.fake.version.encode()
+        if data and not data.startswith(magic):
+            self.log.log(Severity.WARNING, "Failed to deserialize timing cache. Returning an empty timing cache.")
+        cache = SimpleNamespace(entries=data[len(magic) :] if data.startswith(magic) else b"")
+        cache.serialize = lambda: memoryview(magic + cache.entries)
+        return self.fake.guard("ITimingCache", cache)
 
     def set_timing_cache(self, cache: Any, ignore_mismatch: bool) -> bool:
-        data = cache._target.data
-        self.fake.calls.append(f"set_timing_cache {len(data)} {ignore_mismatch}")
+        entries = cache._target.entries
+        self.fake.calls.append(f"set_timing_cache {len(entries)} {ignore_mismatch}")
         self.cache = cache
-        if data in (b"", CACHE + self.fake.version.encode()):
+        if entries in (b"", ENTRIES):
             return True
-        self.log.log(Severity.ERROR, "the timing cache does not fit this environment")
+        self.log.log(Severity.ERROR, "the timing cache does not fit this device")
         return False
 
     def get_timing_cache(self) -> Any:
@@ -188,6 +190,8 @@ class _Builder:
         if fake.build_error:
             self.log.log(Severity.ERROR, fake.build_error)
             return None
+        if fake.config.cache is not None:
+            fake.config.cache._target.entries = ENTRIES
         return memoryview(network.model)
 
     def _run_phases(self, monitor: Any) -> bool:

@@ -96,9 +96,10 @@ def message_log(trt: Any) -> Any:
             """Each warning once, with how often it came."""
             return [text if count == 1 else f"{text} ({count} times)" for text, count in self.counts.items()]
 
-        def last_words(self) -> str:
-            """The last error, shortened, or that there was none."""
-            return self.errors[-1][:400] if self.errors else "it gave no reason"
+        def last_words(self, topic: str = "") -> str:
+            """The last error, or else warning, shortened; of those that name `topic`, where any does."""
+            said = [*self.counts, *self.errors]
+            return ([text for text in said if topic in text] or said or ["it gave no reason"])[-1][:400]
 
     return MessageLog()
 

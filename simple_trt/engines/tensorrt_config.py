@@ -60,16 +60,25 @@ def attach_timing_cache(trt: Any, config: Any, path: Path, log: Any) -> None:
     """Let the builder use the timings of the file `path`; where there is none, it begins with no timings.
 
     Raises:
-        SimpleTrtError: the file cannot be read, or TensorRT refuses it: it is of another GPU, another version, or
+        UsageError: `path` is a folder.
+        SimpleTrtError: the file cannot be read, or TensorRT does not use it: it is of another GPU, another version, or
             damaged.
     """
-    cache = config.create_timing_cache(_read(path))
-    if cache is None or not config.set_timing_cache(cache, False):
+    known = _read(path)
+    cache = config.create_timing_cache(known)
+    if cache is None or _emptied(config, cache, known) or not config.set_timing_cache(cache, False):
         raise SimpleTrtError(
             f"TensorRT {trt.__version__} refuses the timing cache '{path}', made on another GPU, by another version, "
-            f"or damaged: {log.last_words()}",
+            f"or damaged: {log.last_words('timing cache')}",
             "name another file with --timing-cache, one for each machine, or delete this one",
         )
+
+
+def _emptied(config: Any, cache: Any, known: bytes) -> bool:
+    """Whether the timings of a file are lost: what TensorRT cannot read it replaces, with a warning, by no timings."""
+    held = bytes(memoryview(cache.serialize()))
+    empty_cache = config.create_timing_cache(b"")
+    return bool(known) and held != known and len(held) <= len(memoryview(empty_cache.serialize()))
 
 
 def save_timing_cache(config: Any, path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_gpu import HostMemory, fake_cuda_python, fake_cupy, fake_pycuda
-from fake_tensorrt import CACHE, FakeTensorRt
+from fake_tensorrt import CACHE, ENTRIES, FakeTensorRt
 from tensorrt_api import VERSIONS
 from tiny_graph import save_tiny
 
@@ -70,7 +70,7 @@ def test_sequence_of_a_build(trt: FakeTensorRt, graph: Path, tmp_path: Path) -> 
     assert seen == [0.25, 0.5, 0.5, 1.0]
     assert compiled.device == {"gpu": "Orin", "compute_capability": "SM87"}
     assert compiled.versions == {"tensorrt": trt.version}
-    assert (tmp_path / "cache" / "timings").read_bytes() == CACHE + trt.version.encode()
+    assert (tmp_path / "cache" / "timings").read_bytes() == CACHE + trt.version.encode() + ENTRIES
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["timings"]
     assert (tmp_path / "plan").read_bytes() == graph.read_bytes()
     assert trt.config.profiling_verbosity.name == "LAYER_NAMES_ONLY"
@@ -82,17 +82,22 @@ def test_timing_cache_is_read_used_and_written_back(trt: FakeTensorRt, graph: Pa
     options = CompileOptions(timing_cache=tmp_path / "timings")
     for name in ("first", "second"):
         compile_plan(graph, tmp_path / name, options)
-    known = len(CACHE) + len(trt.version)
-    assert [call for call in trt.calls if "cache" in call] == [f"set_timing_cache {n} False" for n in (0, known)]
+    assert [call for call in trt.calls if "cache" in call] == [f"set_timing_cache {n} False" for n in (0, len(ENTRIES))]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"timings of another machine", "does not fit"), (b"nonsense", "wrong magic number")]
+    ("content", "said"),
+    [
+        (CACHE + b"{version} on another GPU", "does not fit this device"),
+        (CACHE + b"9.0.0" + ENTRIES, "Returning an empty timing cache"),
+        (b"nonsense", "Returning an empty timing cache"),
+    ],
 )
 def test_timing_cache_that_does_not_fit_is_refused(
     trt: FakeTensorRt, graph: Path, tmp_path: Path, content: bytes, said: str
 ) -> None:
     cache = tmp_path / "timings"
+    content = content.replace(b"{version}", trt.version.encode())
     cache.write_bytes(content)
     with pytest.raises(SimpleTrtError, match=rf"refuses the timing cache .*timings.*{said}") as caught:
         compile_plan(graph, tmp_path / "plan", CompileOptions(timing_cache=cache))
@@ -100,6 +105,14 @@ def test_timing_cache_that_does_not_fit_is_refused(
     assert cache.read_bytes() == content
     assert "build_serialized_network" not in trt.calls
     assert not (tmp_path / "plan").exists()
+
+
+@pytest.mark.parametrize("content", ["", "an empty cache"])
+def test_timing_cache_without_timings_is_fine(trt: FakeTensorRt, graph: Path, tmp_path: Path, content: str) -> None:
+    cache = tmp_path / "timings"
+    cache.write_bytes(CACHE + trt.version.encode() if content else b"")
+    compile_plan(graph, tmp_path / "plan", CompileOptions(timing_cache=cache))
+    assert cache.read_bytes().endswith(ENTRIES)
 
 
 def test_timing_cache_in_places_that_cannot_be(trt: FakeTensorRt, graph: Path, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from make_tensorrt_api import look
 from tensorrt_api import VERSIONS, Guarded, check_call, member
 
 from simple_trt.engines import tensorrt_config
-from simple_trt.engines.builder import CompileOptions
+from simple_trt.engines.builder import CompileOptions, message_log
+from simple_trt.errors import SimpleTrtError
 
 ENGINES = Path(__file__).resolve().parents[2] / "simple_trt" / "engines"
 FILES = ("build_monitor", "builder", "device", "tensorrt", "tensorrt_config")
@@ -29,6 +30,7 @@ RECEIVERS = {
     "parser": "OnnxParser",
     "parser_error": "ParserError",
     "cache": "ITimingCache",
+    "empty_cache": "ITimingCache",
     "registry": "IPluginRegistry",
     "creator": "IPluginCreatorV3One",
     "runtime": "Runtime",
@@ -186,8 +188,6 @@ def test_tensorrt_rtx_has_what_we_share() -> None:
 def test_real_bindings_take_our_arguments(tmp_path: Path) -> None:
     """TensorRT-RTX's configuration is made by the same bindings: it takes every value that we set, by type."""
     rtx = pytest.importorskip("tensorrt_rtx")
-    from simple_trt.engines.builder import message_log
-
     log = message_log(rtx)
     config = rtx.Builder(log).create_builder_config()
     options = CompileOptions(
@@ -202,3 +202,19 @@ def test_real_bindings_take_our_arguments(tmp_path: Path) -> None:
     assert config.profiling_verbosity == rtx.ProfilingVerbosity.DETAILED
     assert config.builder_optimization_level == 2
     assert config.get_memory_pool_limit(rtx.MemoryPoolType.WORKSPACE) == 64 << 20
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # TensorRT-RTX has these calls, but no timings
+def test_real_library_empties_a_timing_cache_that_it_cannot_read(tmp_path: Path) -> None:
+    """It says so in a warning only, and takes the empty one: the reason for our own check."""
+    rtx = pytest.importorskip("tensorrt_rtx")
+    log = message_log(rtx)
+    config = rtx.Builder(log).create_builder_config()
+    path = tmp_path / "timings"
+    tensorrt_config.attach_timing_cache(rtx, config, path, log)
+    tensorrt_config.save_timing_cache(config, path)
+    tensorrt_config.attach_timing_cache(rtx, config, path, log)
+    path.write_bytes(b"nonsense")
+    assert config.set_timing_cache(config.create_timing_cache(b"nonsense"), False)
+    with pytest.raises(SimpleTrtError, match=r"refuses the timing cache .*empty timing cache"):
+        tensorrt_config.attach_timing_cache(rtx, config, path, log)
