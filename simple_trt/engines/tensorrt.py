@@ -143,8 +143,8 @@ def load_plugins(trt: Any, log: Any) -> None:
             PLUGINS_CURE,
         )
     registry = trt.get_plugin_registry()
-    if any(creator.plugin_namespace == DOMAIN for creator in registry.all_creators):
-        return
+    if any(getattr(creator, "plugin_namespace", None) == DOMAIN for creator in registry.all_creators):
+        return  # creators of kinds that are not ours may have no namespace
     try:
         loaded = registry.load_library(str(path))
     except (RuntimeError, OSError) as error:

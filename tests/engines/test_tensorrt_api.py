@@ -32,7 +32,6 @@ RECEIVERS = {
     "cache": "ITimingCache",
     "empty_cache": "ITimingCache",
     "registry": "IPluginRegistry",
-    "creator": "IPluginCreatorV3One",
     "runtime": "Runtime",
     "_runtime": "Runtime",
     "_engine": "ICudaEngine",
@@ -99,11 +98,15 @@ def _overrides(node: ast.ClassDef, file: str) -> Iterator[Use]:
 
 # Names of Python itself, such as `__version__`, are not listed.
 USES = [use for file in FILES for use in uses_of(file) if not use.name.startswith("__")]
-STARTED = [Use("builder", 0, kind, "__init__", count=1) for kind in ("Builder", "Runtime")]  # by `builder.start`
+BY_OTHER_MEANS = [
+    Use("builder", 0, "Builder", "__init__", count=1),  # by `builder.start`
+    Use("builder", 0, "Runtime", "__init__", count=1),
+    Use("tensorrt", 0, "IPluginCreatorV3One", "plugin_namespace"),  # by getattr
+]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("use", USES + STARTED, ids=lambda use: f"{use.file}:{use.line}-{use.kind}.{use.name}")
+@pytest.mark.parametrize("use", USES + BY_OTHER_MEANS, ids=lambda use: f"{use.file}:{use.line}-{use.kind}.{use.name}")
 def test_name_is_there_and_is_used_as_it_takes(use: Use, version: str) -> None:
     use.check(version)
 

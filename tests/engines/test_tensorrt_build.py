@@ -200,6 +200,7 @@ def test_plugins_are_loaded_once_from_where_the_variable_says(
     library = tmp_path / "libsimple_trt_plugins.so"
     library.touch()
     monkeypatch.setenv(PLUGINS_VARIABLE, str(library))
+    trt.registry.all_creators.append(object())  # of a kind that has no namespace
     for name in ("first", "second"):
         compile_plan(graph, tmp_path / name, CompileOptions(lowering="plugin"))
     assert trt.calls[0] == "load_library libsimple_trt_plugins.so"
