@@ -8,7 +8,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from simple_trt.cli.flags import SHAPE_FLAGS, fraction, megabytes, shape_of
 from simple_trt.cli.recipe import apply_recipe
@@ -25,6 +25,7 @@ EPILOG = """examples:
   simple-trt build edge-512 -o edge.engine
   simple-trt build edge-512 --precision int8 --calib photos/ -o edge-int8.engine
   simple-trt build edge-512 --target tensorrt-rtx --precision fp16 --compute-capability 8.6,8.9 -o edge.rtx
+  simple-trt build edge-512 --target tensorrt --precision fp16 --timing-cache gpu.timings -o edge.trt
   simple-trt build edge-512 --recipe export/cpu-int8.toml --verify val.json --images val/ -o edge.engine"""
 
 TARGETS = ("cpu", "tensorrt-rtx", "tensorrt")
@@ -42,6 +43,26 @@ RECIPE_FLAGS: dict[str, dict[str, Any]] = {
     },
     "--workspace": {"type": megabytes, "metavar": "MB", "help": "tensorrt: most scratch memory of a layer"},
     "--timing-cache": {"type": Path, "metavar": "FILE", "help": "tensorrt: kernel timings, read and written"},
+    "--builder-optimization-level": {
+        "type": int,
+        "choices": range(6),
+        "metavar": "N",
+        "help": "tensorrt: 0 builds fastest, 5 looks longest for fast kernels (default: 3)",
+    },
+    "--version-compatible": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "tensorrt: the engine also runs on newer versions of TensorRT",
+    },
+    "--hardware-compatibility-level": {
+        "choices": ("none", "ampere+", "same-compute-capability"),
+        "help": "tensorrt: GPUs that the engine runs on besides this very model (default: none)",
+    },
+    "--profiling-verbosity": {
+        "choices": ("layer-names-only", "detailed", "none"),
+        "help": "tensorrt: what the engine tells of its layers (default: layer-names-only; detailed with --layers)",
+    },
+    "--layers": {"type": Path, "metavar": "FILE", "help": "tensorrt: write the inspector's report by layer, JSON"},
+    "--use-dla-core": {"metavar": "N", "help": "tensorrt: refused, the message says why"},
     "--verify": {"type": Path, "metavar": "COCO.json", "help": "measure AP of model and engine on these annotations"},
     "--images": {"type": Path, "metavar": "DIR", "help": "the photos of --verify; without it, photos to compare on"},
     "--max-ap-drop": {"type": fraction, "metavar": "X", "help": "most AP (0..1) that may be lost, else exit code 3"},
@@ -83,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
     args.target, args.precision = args.target or TARGETS[0], args.precision or PRECISIONS[0]
     if args.model is None:
         raise UsageError("no MODEL is given", "name it on the command line or in the recipe")
+    if args.use_dla_core is not None:
+        _refuse_dla()
     from simple_trt.export.build import build
     from simple_trt.runtime import Session
 
@@ -91,6 +114,15 @@ def run(args: argparse.Namespace) -> int:
         manifest = build(request, lambda engine: Session(engine).predict)
     print(json.dumps(manifest.to_json(), indent=2) if args.json else args.out)
     return 0
+
+
+def _refuse_dla() -> NoReturn:
+    raise UsageError(
+        "engines for a DLA (deep learning accelerator) are not built: it does not run what this network ends in "
+        "(pooling over whole rows and columns, TopK, sampling), so that the engine would be cut into many pieces, each "
+        "copied to the GPU and back; TensorRT 10.8 to 11.4.0 has no DLA on a Jetson at all",
+        "leave --use-dla-core out: the engine runs on the Jetson's GPU",
+    )
 
 
 def _request(args: argparse.Namespace) -> BuildRequest:
@@ -111,7 +143,12 @@ def _request(args: argparse.Namespace) -> BuildRequest:
             compute_capabilities=capabilities,
             workspace=args.workspace,
             timing_cache=args.timing_cache,
+            builder_optimization_level=args.builder_optimization_level,
+            version_compatible=bool(args.version_compatible),
+            hardware_compatibility_level=args.hardware_compatibility_level or "none",
+            profiling_verbosity=args.profiling_verbosity or ("detailed" if args.layers else "layer-names-only"),
         ),
+        layers=args.layers,
         check=Check(args.images, args.verify, args.max_ap_drop, args.min_matched),
         keep_failing=args.keep_failing,
         force=args.force,
@@ -124,7 +161,9 @@ def build_command(args: argparse.Namespace) -> str:
     words = ["simple-trt", "build", args.model]
     for flag in RECIPE_FLAGS:
         value = getattr(args, flag.strip("-").replace("-", "_"))
-        if value is not None:
+        if isinstance(value, bool):
+            words += [flag] if value else []
+        elif value is not None:
             words += [flag, _as_typed(flag, value)]
     return shlex.join([*words, "-o", str(args.out)])
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
 from simple_trt import zoo
 from simple_trt.engines.manifest import Manifest, manifest_path, verified_manifest
 from simple_trt.engines.onnx_metadata import read_metadata
-from simple_trt.errors import SimpleTrtError
+from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.files import sha256_of
 
 DESCRIPTION = (
@@ -28,11 +29,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "source", metavar="ENGINE|MODEL", help="an engine, a checkpoint, an ONNX file or a bundled model"
     )
     parser.add_argument("--json", action="store_true", help="print everything that is known, as JSON")
+    parser.add_argument(
+        "--layers",
+        type=Path,
+        metavar="FILE",
+        help="load the engine on this machine's GPU and write what TensorRT tells of each layer, as JSON",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the facts. Raises SimpleTrtError when the file is damaged, changed or nothing of ours."""
     facts = describe(args.source)
+    if args.layers is not None:
+        _write_layers(facts, args.layers)
     if args.json:
         print(json.dumps(facts, indent=2))
         return 0
@@ -41,6 +50,17 @@ def run(args: argparse.Namespace) -> int:
     for name, value in lines:
         print(f"{name:<{width}}{value}")
     return 0
+
+
+def _write_layers(facts: dict[str, Any], out: Path) -> None:
+    from simple_trt.engines.layers import write_layers
+
+    if facts["kind"] != "engine":
+        raise UsageError(f"--layers is for engines, and '{facts.get('file')}' is none", "build one: simple-trt build")
+    plan = Path(facts["file"])
+    if out.resolve() in (plan.resolve(), manifest_path(plan).resolve()):
+        raise UsageError(f"--layers '{out}' would be written over the engine", "choose another name")
+    print(f"{write_layers(plan, out)}, in '{out}'", file=sys.stderr)
 
 
 def describe(source: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def apply_recipe(path: Path, args: argparse.Namespace, flags: dict[str, dict[str
     if unknown:
         raise UsageError(f"recipe '{path}': unknown key '{unknown[0]}'", f"known keys: {', '.join(sorted(known))}")
     try:
-        words = [word for key in sorted(values, key="model".__eq__) for word in _words(key, values[key])]
+        words = [word for key in sorted(values, key="model".__eq__) for word in _words(key, values[key], flags)]
         defaults = vars(parser.parse_args(words))
     except UsageError as error:
         raise UsageError(f"recipe '{path}': {error.cause}", "change the recipe") from None
@@ -67,8 +67,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"recipe '{path}' is not TOML: {error}", "see export/README.md for its form") from error
 
 
-def _words(key: str, value: Any) -> list[str]:
+def _words(key: str, value: Any, flags: dict[str, dict[str, Any]]) -> list[str]:
     """One key as command line words, in forms that keep a value that begins with a dash a value."""
+    if flags.get(f"--{key}", {}).get("action") is argparse.BooleanOptionalAction:
+        if not isinstance(value, bool):
+            raise UsageError(f"key '{key}' takes true or false, got {value!r}")
+        return [f"--{key}" if value else f"--no-{key}"]
     if isinstance(value, bool) or not isinstance(value, (str, int, float, list)):
         raise UsageError(f"key '{key}' takes a text or a number, got {value!r}")
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)

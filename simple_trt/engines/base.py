@@ -43,6 +43,8 @@ class LoadOptions:
         fuse_quantised: for CPU engines on ONNX Runtime, False computes Q/DQ pairs as they are written, in place of the
             runtime's integer kernels, which answer differently where the scales are fp16.
         device: the index of the GPU; None means GPU 0 for GPU engines and the CPU for checkpoints.
+        host_code: for TensorRT engines built to be version-compatible, whether the runtime that they carry may be run;
+            None asks the environment variable SIMPLE_TRT_HOST_CODE.
     """
 
     runtime: str | None = None
@@ -50,6 +52,7 @@ class LoadOptions:
     cache_dir: Path | None = None
     fuse_quantised: bool = True
     device: int | None = None
+    host_code: bool | None = None
 
 
 class Engine(ABC):

@@ -7,17 +7,16 @@ Q/DQ), none is asked of the builder. That is the only way in TensorRT 11 and wor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from simple_trt.engines.build_monitor import Progress, build_monitor, run_stoppable
 from simple_trt.errors import SimpleTrtError
 
-__all__ = ["BuildSteps", "CompileOptions", "Compiled", "Progress", "build_plan", "message_log"]
+__all__ = ["BuildSteps", "CompileOptions", "Compiled", "Progress", "build_plan", "message_log", "start"]
 
-Progress = Callable[[str, float], None]
-"""Told the phase's name and how much of it is done, 0..1, from any thread."""
+MEMORY_CURE = "close other programs, lower --size or --batch, or let it use more or less with --workspace MB"
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,10 @@ class CompileOptions:
         compute_capabilities: tensorrt-rtx: names such as `SM86`; empty means the library's default, Ampere and newer.
         workspace: tensorrt: most bytes of scratch memory a layer may use; None means all there is.
         timing_cache: tensorrt: file of kernel timings, read when it exists and written after the build.
+        builder_optimization_level: tensorrt: 0 (fastest build) to 5 (fastest engine); None means TensorRT's own, 3.
+        version_compatible: tensorrt: the engine also runs on newer versions of TensorRT, and carries a runtime for it.
+        hardware_compatibility_level: tensorrt: `none`, `ampere+` or `same-compute-capability`: which other GPUs run it.
+        profiling_verbosity: tensorrt: `layer-names-only`, `detailed` or `none`: what the engine tells of its layers.
     """
 
     lowering: str = "plain"
@@ -37,6 +40,10 @@ class CompileOptions:
     compute_capabilities: tuple[str, ...] = ()
     workspace: int | None = None
     timing_cache: Path | None = None
+    builder_optimization_level: int | None = None
+    version_compatible: bool = False
+    hardware_compatibility_level: str = "none"
+    profiling_verbosity: str = "layer-names-only"
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class BuildSteps:
     def prepare(self, log: Any) -> None:
         """Before the graph is parsed, for example to load plugins."""
 
-    def configure(self, config: Any) -> None:
+    def configure(self, config: Any, log: Any) -> None:
         """Set what the target needs."""
 
     def finish(self, config: Any) -> None:
@@ -89,9 +96,10 @@ def message_log(trt: Any) -> Any:
             """Each warning once, with how often it came."""
             return [text if count == 1 else f"{text} ({count} times)" for text, count in self.counts.items()]
 
-        def last_words(self) -> str:
-            """The last error, shortened, or that there was none."""
-            return self.errors[-1][:400] if self.errors else "it gave no reason"
+        def last_words(self, topic: str = "") -> str:
+            """The last error, or else warning, shortened; of those that name `topic`, where any does."""
+            said = [*self.counts, *self.errors]
+            return ([text for text in said if topic in text] or said or ["it gave no reason"])[-1][:400]
 
     return MessageLog()
 
@@ -121,16 +129,12 @@ def build_plan(
     """
     log = message_log(trt)
     steps.prepare(log)
-    builder = trt.Builder(log)
+    builder = start(trt, trt.Builder, log)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     _parse(trt, network, log, graph)
     config = builder.create_builder_config()
-    steps.configure(config)
-    monitor = _monitor(trt, progress)
-    config.progress_monitor = monitor
-    serialized = builder.build_serialized_network(network, config)
-    if monitor.stopped is not None:
-        raise monitor.stopped
+    steps.configure(config, log)
+    serialized = _compile(trt, builder, network, config, progress)
     if serialized is None:
         raise SimpleTrtError(
             f"{trt.__name__} {trt.__version__} cannot build '{graph.name}': {log.last_words()}", _build_cure(log)
@@ -139,6 +143,34 @@ def build_plan(
     steps.finish(config)
     warnings: list[str] = log.warnings()
     return warnings
+
+
+def start(trt: Any, kind: Any, log: Any) -> Any:
+    """`trt.Builder` or `trt.Runtime`, made with the logger `log`.
+
+    Raises:
+        SimpleTrtError: the library cannot start on this machine.
+    """
+    try:
+        return kind(log)
+    except TypeError as error:  # how the bindings say that the library made none
+        raise SimpleTrtError(
+            f"{trt.__name__} {trt.__version__} cannot start: {log.last_words()}",
+            "often the driver is too old for it, or the GPU's memory is full; see 'simple-trt doctor'",
+        ) from error
+
+
+def _compile(trt: Any, builder: Any, network: Any, config: Any, progress: Progress | None) -> Any:
+    """The serialised engine, or None when the library could not make it; the log then says why."""
+    monitor = build_monitor(trt, progress)
+    config.progress_monitor = monitor
+    try:
+        serialized = run_stoppable(monitor, lambda: builder.build_serialized_network(network, config))
+    except MemoryError as error:
+        raise SimpleTrtError(f"{trt.__name__} ran out of memory while building", MEMORY_CURE) from error
+    if monitor.error is not None:
+        raise monitor.error
+    return serialized
 
 
 def _parse(trt: Any, network: Any, log: Any, graph: Path) -> None:
@@ -155,40 +187,14 @@ def _parse(trt: Any, network: Any, log: Any, graph: Path) -> None:
     raise SimpleTrtError(f"{trt.__name__} {trt.__version__} cannot read '{graph.name}': {reasons}", cure)
 
 
-def _parser_reason(error: Any) -> str:
-    where = f"{error.node_operator()} '{error.node_name()}': " if error.node_operator() else ""
-    return where + " ".join(error.desc().split())[:300]
+def _parser_reason(parser_error: Any) -> str:
+    node = parser_error.node_operator()
+    where = f"{node} '{parser_error.node_name()}': " if node else ""
+    return where + " ".join(parser_error.desc().split())[:300]
 
 
 def _build_cure(log: Any) -> str:
     text = " ".join(log.errors).lower()
     if "memory" in text or "workspace" in text:
-        return "free memory, or lower --size, --batch or --workspace"
+        return MEMORY_CURE
     return "try --precision fp32; if that fails too, please report it with this message"
-
-
-def _monitor(trt: Any, progress: Progress | None) -> Any:
-    """Reports the outermost phases, and stops the build when the user interrupts: nothing may be raised through it."""
-
-    class Monitor(trt.IProgressMonitor):
-        def __init__(self) -> None:
-            trt.IProgressMonitor.__init__(self)
-            self.stopped: BaseException | None = None
-            self._steps: dict[str, int] = {}
-
-        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-            if parent_phase is None:
-                self._steps[phase_name] = max(1, num_steps)
-
-        def phase_finish(self, phase_name: str) -> None:
-            self._steps.pop(phase_name, None)
-
-        def step_complete(self, phase_name: str, step: int) -> bool:
-            try:
-                if progress is not None and phase_name in self._steps:
-                    progress(phase_name, (step + 1) / self._steps[phase_name])
-            except BaseException as error:
-                self.stopped = error
-            return self.stopped is None
-
-    return Monitor()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from simple_trt.engines.base import Arrays, Engine, TensorSpec
-from simple_trt.engines.builder import message_log
+from simple_trt.engines.builder import message_log, start
 from simple_trt.engines.cuda_memory import CudaMemory, open_cuda
 from simple_trt.engines.gpu import Gpu, need_gpu
-from simple_trt.errors import SimpleTrtError
+from simple_trt.errors import SimpleTrtError, UsageError
 
 __all__ = ["DeviceEngine", "import_library"]
 
@@ -64,6 +65,9 @@ class DeviceEngine(Engine):
     def _prepare(self, trt: Any, log: Any) -> None:
         """What must be loaded before the plan is."""
 
+    def _set_up(self, runtime: Any) -> None:
+        """What the runtime must be told before it reads the plan."""
+
     def _check_version(self, version: str) -> None:
         built = self.manifest.versions.get(self.module, "nothing")
         if built != version:
@@ -78,7 +82,8 @@ class DeviceEngine(Engine):
     def _deserialize(self, trt: Any) -> None:
         self._log = message_log(trt)
         self._prepare(trt, self._log)
-        self._runtime = trt.Runtime(self._log)
+        self._runtime = start(trt, trt.Runtime, self._log)
+        self._set_up(self._runtime)
         self._engine = self._runtime.deserialize_cuda_engine(self.plan.read_bytes())
         if self._engine is None:
             raise SimpleTrtError(
@@ -120,6 +125,33 @@ class DeviceEngine(Engine):
                 self._memory.copy_out(array, self._addresses[name])
             self._memory.synchronize()
         return results
+
+    def layers(self) -> dict[str, Any]:
+        """What the library's inspector says of the plan, in the form that `trtexec --exportLayerInfo` writes.
+
+        Returns:
+            `Layers`: one object a layer, or its name alone where the plan was not built with detailed verbosity;
+            further keys as the library gives them, `Bindings` among them.
+
+        Raises:
+            UsageError: the engine is closed.
+            SimpleTrtError: the library gives no answer that can be read.
+        """
+        if self._engine is None:
+            raise UsageError(f"engine '{self.manifest.name}' is closed", "open it again")
+        trt = import_library(self.module, self.package)
+        inspector = self._engine.create_engine_inspector()
+        try:
+            found = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+        except (TypeError, ValueError) as error:
+            raise self._no_layers() from error
+        if not isinstance(found, dict) or not isinstance(found.get("Layers"), list):
+            raise self._no_layers()
+        return found
+
+    def _no_layers(self) -> SimpleTrtError:
+        said = self._log.last_words()
+        return SimpleTrtError(f"{self.module} does not tell the layers of '{self.plan}': {said}", "please report it")
 
     def _close(self) -> None:
         self._context = self._engine = self._runtime = None

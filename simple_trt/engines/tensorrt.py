@@ -6,17 +6,20 @@ import os
 from pathlib import Path
 from typing import Any
 
+from simple_trt.engines.base import LoadOptions
 from simple_trt.engines.builder import BuildSteps, Compiled, CompileOptions, Progress, build_plan
 from simple_trt.engines.device import DeviceEngine, import_library
 from simple_trt.engines.gpu import Gpu, need_gpu
+from simple_trt.engines.tensorrt_config import attach_timing_cache, check_options, save_timing_cache, set_options
 from simple_trt.errors import SimpleTrtError
-from simple_trt.files import reported_os_errors, whole_file
 
-__all__ = ["PLUGINS_VARIABLE", "TensorRtEngine", "compile_plan", "load_plugins", "plugin_library"]
+__all__ = ["HOST_CODE_VARIABLE", "PLUGINS_VARIABLE", "TensorRtEngine", "compile_plan", "load_plugins", "plugin_library"]
 
 MODULE = "tensorrt"
 PACKAGE = "on a Jetson it comes with JetPack; elsewhere pip install tensorrt"
 OLDEST = (10, 0)
+AMPERE = (8, 0)
+HOST_CODE_VARIABLE = "SIMPLE_TRT_HOST_CODE"
 DOMAIN = "simple_trt"
 PLUGINS_VARIABLE = "SIMPLE_TRT_PLUGINS"
 PLUGINS_FILE = "libsimple_trt_plugins.so"
@@ -26,71 +29,96 @@ PLUGINS_CURE = (
 
 
 class TensorRtEngine(DeviceEngine):
-    """Runs a TensorRT plan on a GPU of the model that it was built on, with the very version that built it."""
+    """Runs a TensorRT plan on a GPU of the model that it was built on, with the very version that built it.
+
+    A plan that was built to be compatible also runs on other GPUs, or on newer versions; the latter carries code, which
+    is run only where `LoadOptions.host_code` or the environment variable SIMPLE_TRT_HOST_CODE=1 allows it.
+    """
 
     runtime = MODULE
     module = MODULE
     package = PACKAGE
 
+    def _check_version(self, version: str) -> None:
+        built = self.manifest.versions.get(self.module, "nothing")
+        if not (self._version_compatible and _numbers(version) >= _numbers(built) >= OLDEST):
+            super()._check_version(version)
+
     def _check_gpu(self, gpu: Gpu) -> None:
         built = self.manifest.device
+        level = built.get("hardware_compatibility_level")
+        if level == "ampere+":
+            if gpu.compute_capability < AMPERE:
+                raise self._refusal("device.hardware_compatibility_level", level, gpu.sm)
+            return
         if built.get("compute_capability") != gpu.sm:
             raise self._refusal("device.compute_capability", str(built.get("compute_capability")), gpu.sm)
-        if built.get("gpu") != gpu.name:
+        if level != "same-compute-capability" and built.get("gpu") != gpu.name:
             raise self._refusal("device.gpu", str(built.get("gpu")), gpu.name)
 
     def _prepare(self, trt: Any, log: Any) -> None:
+        if self._version_compatible and not _host_code_allowed(self.options):
+            raise SimpleTrtError(
+                f"'{self.plan}' is version-compatible: it carries a runtime, which is run as it is",
+                f"if you built it or trust who did, set {HOST_CODE_VARIABLE}=1; or build without --version-compatible",
+            )
         if self.manifest.lowering == "plugin":
             load_plugins(trt, log)
+
+    def _set_up(self, runtime: Any) -> None:
+        if self._version_compatible:
+            runtime.engine_host_code_allowed = True
+
+    @property
+    def _version_compatible(self) -> bool:
+        return self.manifest.device.get("version_compatible") is True
 
 
 class _Steps(BuildSteps):
     def __init__(self, trt: Any, options: CompileOptions) -> None:
         self._trt = trt
         self._options = options
-        self.notes: list[str] = []
 
     def prepare(self, log: Any) -> None:
         if self._options.lowering == "plugin":
             load_plugins(self._trt, log)
 
-    def configure(self, config: Any) -> None:
-        config.profiling_verbosity = self._trt.ProfilingVerbosity.DETAILED
-        if self._options.workspace is not None:
-            config.set_memory_pool_limit(self._trt.MemoryPoolType.WORKSPACE, self._options.workspace)
-        path = self._options.timing_cache
-        if path is None:
-            return
-        known = path.read_bytes() if path.is_file() else b""
-        if not config.set_timing_cache(config.create_timing_cache(known), False):
-            self.notes.append(f"the timing cache '{path}' is of another GPU or version: it is made anew")
-            config.set_timing_cache(config.create_timing_cache(b""), False)
+    def configure(self, config: Any, log: Any) -> None:
+        set_options(self._trt, config, self._options)
+        if self._options.timing_cache is not None:
+            attach_timing_cache(self._trt, config, self._options.timing_cache, log)
 
     def finish(self, config: Any) -> None:
         if self._options.timing_cache is not None:
-            with whole_file(self._options.timing_cache) as temporary:
-                temporary.write_bytes(memoryview(config.get_timing_cache().serialize()))
+            save_timing_cache(config, self._options.timing_cache)
 
 
 def compile_plan(graph: Path, plan: Path, options: CompileOptions, progress: Progress | None = None) -> Compiled:
-    """Compile an ONNX graph for GPU 0 of this machine. Heeds `lowering`, `workspace` and `timing_cache`.
+    """Compile an ONNX graph for GPU 0 of this machine. Heeds all options but those of other targets.
 
     A graph of the lowering `plugin` has nodes of our own domain, served by our plugin library.
 
     Raises:
-        SimpleTrtError: TensorRT is missing or older than 10, there is no GPU, the plugin library is missing, or the
-            graph cannot be built.
+        UsageError: this TensorRT does not have what an option asks for.
+        SimpleTrtError: TensorRT is missing or older than 10, there is no GPU, the plugin library is missing, the
+            timing cache is refused, or the graph cannot be built.
     """
     trt = import_library(MODULE, PACKAGE)
     _check_age(trt.__version__)
+    check_options(trt, options)
     gpu = need_gpu(None, "building for the target tensorrt")
-    steps = _Steps(trt, options)
-    if options.timing_cache is not None:
-        with reported_os_errors(options.timing_cache):
-            options.timing_cache.parent.mkdir(parents=True, exist_ok=True)
-    warnings = build_plan(trt, graph, plan, steps, progress)
-    device = {"gpu": gpu.name, "compute_capability": gpu.sm}
-    return Compiled(MODULE, {MODULE: trt.__version__}, device, steps.notes + warnings)
+    warnings = build_plan(trt, graph, plan, _Steps(trt, options), progress)
+    return Compiled(MODULE, {MODULE: trt.__version__}, _device(gpu, options), warnings)
+
+
+def _device(gpu: Gpu, options: CompileOptions) -> dict[str, Any]:
+    """What the plan runs on, for the manifest; what was not asked for is left out."""
+    device: dict[str, Any] = {"gpu": gpu.name, "compute_capability": gpu.sm}
+    if options.version_compatible:
+        device["version_compatible"] = True
+    if options.hardware_compatibility_level != "none":
+        device["hardware_compatibility_level"] = options.hardware_compatibility_level
+    return device
 
 
 def plugin_library() -> Path | None:
@@ -115,8 +143,8 @@ def load_plugins(trt: Any, log: Any) -> None:
             PLUGINS_CURE,
         )
     registry = trt.get_plugin_registry()
-    if any(creator.plugin_namespace == DOMAIN for creator in registry.all_creators):
-        return
+    if any(getattr(creator, "plugin_namespace", None) == DOMAIN for creator in registry.all_creators):
+        return  # creators of kinds that are not ours may have no namespace
     try:
         loaded = registry.load_library(str(path))
     except (RuntimeError, OSError) as error:
@@ -125,9 +153,18 @@ def load_plugins(trt: Any, log: Any) -> None:
         raise SimpleTrtError(f"TensorRT {trt.__version__} cannot load '{path}': {log.last_words()}", PLUGINS_CURE)
 
 
+def _host_code_allowed(options: LoadOptions) -> bool:
+    return os.environ.get(HOST_CODE_VARIABLE) == "1" if options.host_code is None else options.host_code
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """`10.3.0` -> (10, 3, 0); empty for what is no version."""
+    parts = version.split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
+
+
 def _check_age(version: str) -> None:
-    parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if parts < OLDEST:
+    if _numbers(".".join(version.split(".")[:2])) < OLDEST:
         raise SimpleTrtError(
             f"TensorRT {version} is too old: version 10 or newer is needed", f"install a newer one: {PACKAGE}"
         )

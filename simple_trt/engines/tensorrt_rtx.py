@@ -38,7 +38,7 @@ class _Steps(BuildSteps):
     def __init__(self, trt: Any, names: tuple[str, ...]) -> None:
         self._capabilities = [getattr(trt.ComputeCapability, name) for name in names]
 
-    def configure(self, config: Any) -> None:
+    def configure(self, config: Any, _log: Any) -> None:
         if self._capabilities:
             config.num_compute_capabilities = len(self._capabilities)
         for index, capability in enumerate(self._capabilities):

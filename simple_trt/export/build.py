@@ -9,7 +9,9 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from simple_trt.engines.base import LoadOptions
 from simple_trt.engines.builder import Compiled, CompileOptions
+from simple_trt.engines.layers import write_layers
 from simple_trt.engines.manifest import Manifest, Plan, manifest_path, write_manifest
 from simple_trt.engines.onnx_metadata import graph_manifest
 from simple_trt.errors import AccuracyError, UsageError
@@ -44,6 +46,8 @@ class BuildRequest:
         calib: folder of photos that set the INT8 ranges.
         options: what the target's compiler is told.
         check: what the last stage measures.
+        layers: where the report by layer goes; None for none. Target tensorrt only; how much it tells is
+            `options.profiling_verbosity`.
         keep_failing: put the engine in place even when it misses a limit.
         force: replace what stands at `out`.
         command: the command line that asks for this, for the manifest.
@@ -57,6 +61,7 @@ class BuildRequest:
     calib: Path | None = None
     options: CompileOptions = field(default_factory=CompileOptions)
     check: Check = field(default_factory=Check)
+    layers: Path | None = None
     keep_failing: bool = False
     force: bool = False
     command: str = ""
@@ -84,6 +89,7 @@ def build(request: BuildRequest, open_session: OpenSession, stages: Stages | Non
         job = _Job(request, model, folder, open_session, stages or Stages(5))
         manifest, failures = job.run()
         if not failures or request.keep_failing:
+            job.report_layers()
             folder.publish()
     if failures:
         raise AccuracyError("; ".join(failures), _failing_cure(request))
@@ -178,6 +184,12 @@ class _Job:
             self.stages.line(f"      {line}")
         return report
 
+    def report_layers(self) -> None:
+        """The inspector's report, where it is asked for."""
+        if self.request.layers is not None:
+            said = write_layers(self.folder.plan, self.request.layers, LoadOptions(host_code=True))
+            self.stages.line(f"      {said}, in '{self.request.layers}'")
+
 
 def _check_request(request: BuildRequest) -> None:
     check_precision(request.target, request.precision, request.calib)
@@ -186,6 +198,7 @@ def _check_request(request: BuildRequest) -> None:
         raise UsageError(f"{unprintable[0]!r} holds characters that cannot be printed", "rename the file")
     if request.precision == "bf16" and request.options.runtime == "onnxruntime":
         raise UsageError("ONNX Runtime has no bf16 for CPUs", "use --runtime openvino, or --precision fp32 or int8")
+    _check_builder_options(request)
     if request.shape.lowering == "plugin" and request.target != "tensorrt":
         raise UsageError(f"the target '{request.target}' takes no plugins", "use --lowering plain")
     check = request.check
@@ -197,6 +210,26 @@ def _check_request(request: BuildRequest) -> None:
         raise UsageError(f"no file '{check.annotations}'", "give --verify a COCO keypoint file")
     if check.photos is not None and not check.photos.is_dir():
         raise UsageError(f"no folder '{check.photos}'", "give --images the folder of the photos")
+
+
+def _check_builder_options(request: BuildRequest) -> None:
+    """Raises UsageError when a target is asked for what only TensorRT's builder can do."""
+    asked = replace(request.options, runtime=None, compute_capabilities=(), lowering="plain")
+    if request.target != "tensorrt" and (asked != CompileOptions() or request.layers is not None):
+        raise UsageError(
+            f"the target '{request.target}' has no workspace, timing cache, optimisation level, compatibility, "
+            "profiling verbosity or report by layer to set",
+            "leave these out, or use --target tensorrt",
+        )
+    if request.layers is None:
+        return
+    if request.options.profiling_verbosity == "none":
+        raise UsageError("an engine of profiling verbosity 'none' tells nothing of its layers", "use 'detailed'")
+    others = (request.out, manifest_path(request.out), Path(request.model), request.options.timing_cache)
+    if request.layers.resolve() in [path.resolve() for path in others if path is not None]:
+        raise UsageError(f"--layers '{request.layers}' would be written over another file", "choose another name")
+    if not request.layers.parent.is_dir():
+        raise UsageError(f"no folder '{request.layers.parent}' for --layers", "make it first")
 
 
 def _failing_cure(request: BuildRequest) -> str:

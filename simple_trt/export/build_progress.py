@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import TextIO
 __all__ = ["Stages"]
 
 WIDTH = 10
+BAR = 20
 
 
 class Stages:
@@ -61,6 +63,7 @@ class Stage:
         self.head = head
         self.text = ""
         self._terminal = terminal
+        self._shown = ""
         self._show("...")
 
     def say(self, text: str) -> None:
@@ -69,8 +72,9 @@ class Stage:
         self._show(text)
 
     def progress(self, what: str, done: float) -> None:
-        """How much of `what` is done, 0..1; shown on a terminal only."""
-        self._show(f"{what} {min(max(done, 0.0), 1.0):.0%}")
+        """How much of `what` is done, 0..1, as a bar; shown on a terminal only."""
+        share = min(max(done, 0.0), 1.0)
+        self._show(f"[{'#' * int(share * BAR):.<{BAR}}] {share:4.0%} {what}")
 
     def clear(self) -> None:
         """Wipe the live line."""
@@ -78,5 +82,9 @@ class Stage:
             print("\r\x1b[K", end="", file=self._terminal, flush=True)
 
     def _show(self, text: str) -> None:
-        if self._terminal is not None:
-            print(f"\r\x1b[K{self.head} {text}", end="", file=self._terminal, flush=True)
+        """Replace the live line; one that is wider than the terminal could not be wiped."""
+        if self._terminal is None or text == self._shown:
+            return
+        self._shown = text
+        line = f"{self.head} {text}"[: shutil.get_terminal_size().columns - 1]
+        print(f"\r\x1b[K{line}", end="", file=self._terminal, flush=True)

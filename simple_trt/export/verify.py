@@ -167,7 +167,7 @@ def _subject(candidate: Candidate, report: Report, stack: ExitStack) -> Engine |
     """What stands in for the engine: itself, or, without a GPU, the graph it was compiled from."""
     if candidate.target not in GPU_TARGETS or find_gpu() is not None:
         report.subject = "engine"
-        engine = stack.enter_context(open_engine(candidate.plan))
+        engine = stack.enter_context(open_engine(candidate.plan, LoadOptions(host_code=True)))  # made just now
         if note := engine.describe().get("note"):
             report.notes.append(note)
         return engine

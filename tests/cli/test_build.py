@@ -17,11 +17,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from fake_gpu import FakeTensorRt, HostMemory, fake_cuda_python
 from tiny_graph import KEYPOINTS, PEOPLE, save_tiny, tiny_model
 
 from simple_trt.engines import open_engine
-from simple_trt.engines.gpu import Gpu
 from simple_trt.engines.manifest import manifest_path, read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -243,56 +241,6 @@ def test_plugin_graph_becomes_plain_without_torch(
     assert manifest.lowering == "plain"
     assert not any(name.startswith("simple_trt::") for name in manifest.layers)
     assert manifest.accuracy["differences"]["matched"] == 3 * PEOPLE
-
-
-@pytest.fixture
-def jetson(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeTensorRt:
-    """A machine with TensorRT, our plugin library and a GPU, all of them fakes."""
-    fake = FakeTensorRt()
-    for name, module in (fake.modules() | fake_cuda_python(HostMemory())).items():
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    monkeypatch.setattr("simple_trt.engines.gpu.find_gpus", lambda: [Gpu("Orin", (8, 7), 8 << 30)])
-    (tmp_path / "plugins.so").touch()
-    monkeypatch.setenv("SIMPLE_TRT_PLUGINS", str(tmp_path / "plugins.so"))
-    return fake
-
-
-def test_tensorrt_engine_on_a_fake_jetson(
-    run_cli: Run, jetson: FakeTensorRt, model: Path, out: Path, photos: Path
-) -> None:
-    flags = [
-        "--target",
-        "tensorrt",
-        "--precision",
-        "fp16",
-        "--workspace",
-        "256",
-        "--timing-cache",
-        out.parent / "timings",
-    ]
-    code, _, said = run_cli("build", model, "-o", out, *flags, "--images", photos, "--min-matched", "1")
-    assert code == 0, said
-    assert "engine beside the fp32 graph, 3 photos" in said
-    assert f"set_memory_pool_limit WORKSPACE {256 << 20}" in jetson.calls
-    assert left_in(out.parent) == ["timings", "tiny.engine", "tiny.engine.json"]
-    manifest = read_manifest(manifest_path(out))
-    assert manifest.device == {"gpu": "Orin", "compute_capability": "SM87"}
-    assert "--workspace 256" in manifest.build_command
-    with open_engine(out) as engine:
-        assert engine.infer({"image": np.zeros((1, 3, 64, 64), np.float32)})["num"] == [PEOPLE]
-
-
-def test_plugin_lowering_loads_the_plugins_and_keeps_the_nodes(
-    run_cli: Run, jetson: FakeTensorRt, tmp_path: Path, out: Path
-) -> None:
-    """The fake cannot run the plugin nodes: the build fails at its last stage, and nothing is put in place."""
-    path = save_tiny(tmp_path / "plugin.onnx", plugin=True)
-    code, _, said = run_cli("build", path, "-o", out, "--target", "tensorrt", "--lowering", "plugin")
-    assert jetson.calls[:3] == ["load_library plugins.so", "create_network", "parse"]
-    assert code == 1
-    assert "tensorrt refuses the plan" in said
-    assert left_in(out.parent) == []
 
 
 def test_tensorrt_that_is_not_here(run_cli: Run, model: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,8 +59,28 @@ def test_size_may_be_a_number(recipe: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "words", "expected"),
+    [
+        ("version-compatible = true", (), True),
+        ("version-compatible = false", (), False),
+        ("version-compatible = true", ("--no-version-compatible",), False),
+        ("batch = 1", (), None),
+    ],
+)
+def test_switch_in_a_recipe(
+    recipe: Callable[[str], Path], text: str, words: tuple[str, ...], expected: bool | None
+) -> None:
+    args = parsed(*words)
+    apply_recipe(recipe(text), args, build.RECIPE_FLAGS)
+    assert args.version_compatible is expected
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
+        ('version-compatible = "yes"', "key 'version-compatible' takes true or false"),
+        ("builder-optimization-level = 6", "--builder-optimization-level"),
+        ('hardware-compatibility-level = "all"', "--hardware-compatibility-level"),
         ('precission = "int8"', "unknown key 'precission'"),
         ("force = true", "unknown key 'force'"),
         ("[build]\nsize = 512", "unknown key 'build'"),

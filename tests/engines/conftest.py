@@ -13,11 +13,18 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from fake_gpu import HostMemory, fake_cuda_python
+from fake_tensorrt import FakeTensorRt
+from tensorrt_api import VERSIONS
 from tiny_graph import save_tiny
 
+from simple_trt.engines.builder import CompileOptions
+from simple_trt.engines.gpu import Gpu
 from simple_trt.engines.manifest import Manifest, Plan, manifest_path, write_manifest
+from simple_trt.engines.tensorrt import compile_plan
 from simple_trt.files import sha256_of
 
+ORIN = Gpu("Orin", (8, 7), 8 << 30)
 COMMAND = "simple-trt build tiny.onnx --target cpu -o tiny.plan"
 
 
@@ -72,3 +79,31 @@ def edit_manifest(plan: Path) -> Callable[[Callable[[dict[str, Any]], Any]], Pat
 def image() -> np.ndarray:
     """A picture as the tiny network wants it, [1,3,64,64]."""
     return np.random.default_rng(1).normal(size=(1, 3, 64, 64)).astype(np.float32)
+
+
+@pytest.fixture(params=VERSIONS)
+def trt(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> FakeTensorRt:
+    """A Jetson with CUDA Python and TensorRT in each version whose API is known: all tests hold for all of them."""
+    fake = FakeTensorRt(request.param)
+    for name, module in (fake.modules() | fake_cuda_python(HostMemory())).items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr("simple_trt.engines.gpu.find_gpus", lambda: [ORIN])
+    return fake
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    return save_tiny(tmp_path / "tiny.onnx")
+
+
+@pytest.fixture
+def engine_file(trt: FakeTensorRt, graph: Path, tmp_path: Path, make_manifest: Callable[..., Any]) -> Path:
+    """A plan that the fake TensorRT built, with its manifest."""
+    plan = tmp_path / "tiny.plan"
+    compiled = compile_plan(graph, plan, CompileOptions())
+    manifest = make_manifest(
+        plan, target="tensorrt", runtime=compiled.runtime, versions=compiled.versions, device=compiled.device
+    )
+    write_manifest(manifest_path(plan), manifest)
+    return plan
