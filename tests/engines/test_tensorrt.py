@@ -194,6 +194,23 @@ def test_plugins_are_loaded_once_from_where_the_variable_says(
     assert trt.calls.count("load_library libsimple_trt_plugins.so") == 1
 
 
+@pytest.mark.parametrize(("made_for", "fits"), [("10.3", True), ("11.0", False), ("1.0", False)])
+def test_plugins_made_for_another_tensorrt_are_not_loaded(
+    trt: FakeTensorRt, graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_for: str, fits: bool
+) -> None:
+    library = tmp_path / "libsimple_trt_plugins.so"
+    library.write_bytes(b"\x7fELF\0simple_trt plugins for TensorRT " + made_for.encode() + b"\0")
+    monkeypatch.setenv(PLUGINS_VARIABLE, str(library))
+    options = CompileOptions(lowering="plugin")
+    if fits:
+        compile_plan(graph, tmp_path / "plan", options)
+        return
+    with pytest.raises(SimpleTrtError, match=f"was made for TensorRT {made_for}") as caught:
+        compile_plan(graph, tmp_path / "plan", options)
+    assert "TensorRT_ROOT" in caught.value.cure
+    assert not any(call.startswith("load_library") for call in trt.calls)
+
+
 @pytest.mark.parametrize("variable", [None, "nowhere/plugins.so"])
 def test_missing_plugin_library(
     trt: FakeTensorRt, graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None
