@@ -18,7 +18,7 @@ from tests.plugins.conftest import emulated_folder
 
 VARIABLE = "SIMPLE_TRT_TENSORRT_HEADERS"
 FOLDERS = [Path(name) for name in os.environ.get(VARIABLE, "").split(":") if name]
-FLAGS = ["-std=c++17", "-fsyntax-only", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
+FLAGS = ["-std=c++17", "-fsyntax-only", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 SOURCES = [*sorted((ROOT / "plugins").glob("*.cpp")), *sorted((ROOT / "tests" / "cpp" / "plugins").glob("*.cpp"))]
 
 

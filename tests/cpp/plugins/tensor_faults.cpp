@@ -224,6 +224,7 @@ void break_tensors(const Subject& subject, const Case& example) {
   const Tensors right{subject, example, plugin, buffers.get()};
   if (buffers && example.op == std::string("CornerPool")) {
     CHECK_REFUSED(subject, example.op, right.enqueue_fails());  // one map or two? nobody has told it
+    CHECK(subject.logger->errors[0].find("before onShapeChange") != std::string::npos);
   }
   CHECK(!right.configuration_fails() && !right.shape_change_fails());
   break_pointers(right);
