@@ -1,7 +1,7 @@
 """The plugins and their harness compile without warnings against every TensorRT whose headers are at hand.
 
-``SIMPLE_TRT_TENSORRT_HEADERS`` names folders with headers, separated by colons, one for each version to try. Where there
-is a cross compiler, for aarch64 as well.
+``SIMPLE_TRT_TENSORRT_HEADERS`` names folders with headers, separated by colons, one for each version to try. Where
+there is a cross compiler, for aarch64 as well.
 """
 
 from __future__ import annotations
