@@ -52,7 +52,7 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 # The demo needs no torch: an engine is built from the exported graph of the bundled model.
-$(VENV)/.demo: $(VENV)/bin/python pyproject.toml setup.py CMakeLists.txt $(wildcard csrc/*/* csrc/*.cmake)
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml setup.py CMakeLists.txt $(wildcard csrc/*/* csrc/*.cmake plugins/*)
 	$(BIN)/python -m pip install --quiet ".[demo]"
 	touch $@
 

@@ -18,3 +18,8 @@ if(SIMPLE_TRT_WITH_CUDA AND CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12
   # The code of all devices is in one library, of which each uses a twelfth.
   list(APPEND SIMPLE_TRT_CUDA_FLAGS $<$<COMPILE_LANGUAGE:CUDA>:--compress-mode=size>)
 endif()
+
+set(SIMPLE_TRT_PLUGIN_FLAGS ${SIMPLE_TRT_WARNINGS})
+foreach(flag -Werror -O2 -fvisibility=hidden)
+  list(APPEND SIMPLE_TRT_PLUGIN_FLAGS $<$<COMPILE_LANGUAGE:CXX>:${flag}>)
+endforeach()

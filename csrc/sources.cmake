@@ -45,3 +45,17 @@ set(SIMPLE_TRT_TORCH_SOURCES
     csrc/torch/read_keypoints.cpp)
 
 set(SIMPLE_TRT_EMULATOR_SOURCES csrc/emulator/grid.cpp)
+
+set(SIMPLE_TRT_PLUGIN_SOURCES
+    plugins/center_pool.cpp
+    plugins/corner_pool.cpp
+    plugins/creator.cpp
+    plugins/crop_heatmaps.cpp
+    plugins/fields.cpp
+    plugins/find_peaks.cpp
+    plugins/group_boxes.cpp
+    plugins/library.cpp
+    plugins/log.cpp
+    plugins/plugin.cpp
+    plugins/read_keypoints.cpp
+    plugins/tensors.cpp)

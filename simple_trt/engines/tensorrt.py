@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ PLUGINS_FILE = "libsimple_trt_plugins.so"
 PLUGINS_CURE = (
     f"set {PLUGINS_VARIABLE} to the path of {PLUGINS_FILE}, or build with --lowering plain, which needs no plugins"
 )
+# What the library has inside: the version whose headers it was compiled with.
+PLUGINS_MADE_FOR = re.compile(rb"simple_trt plugins for TensorRT (\d+)\.(\d+)")
 
 
 class TensorRtEngine(DeviceEngine):
@@ -132,7 +135,7 @@ def load_plugins(trt: Any, log: Any) -> None:
     """Make our plugins known to TensorRT; loading them twice is fine.
 
     Raises:
-        SimpleTrtError: the library is missing, or TensorRT refuses it.
+        SimpleTrtError: the library is missing, was made for another major version, or TensorRT refuses it.
     """
     path = plugin_library()
     if path is None:
@@ -145,6 +148,7 @@ def load_plugins(trt: Any, log: Any) -> None:
     registry = trt.get_plugin_registry()
     if any(getattr(creator, "plugin_namespace", None) == DOMAIN for creator in registry.all_creators):
         return  # creators of kinds that are not ours may have no namespace
+    _check_made_for(trt.__version__, path)
     try:
         loaded = registry.load_library(str(path))
     except (RuntimeError, OSError) as error:
@@ -161,6 +165,17 @@ def _numbers(version: str) -> tuple[int, ...]:
     """`10.3.0` -> (10, 3, 0); empty for what is no version."""
     parts = version.split(".")
     return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
+
+
+def _check_made_for(version: str, plugins: Path) -> None:
+    """TensorRT 10 and 11 disagree about how a plugin finds its logger: the wrong one crashes at the first complaint."""
+    made_for = PLUGINS_MADE_FOR.search(plugins.read_bytes())
+    major = version.split(".")[0]
+    if made_for and made_for[1].decode() != major:
+        raise SimpleTrtError(
+            f"'{plugins}' was made for TensorRT {made_for[1].decode()}.{made_for[2].decode()}, this is {version}",
+            f"build it with TensorRT_ROOT at the headers of TensorRT {major}, see plugins/README.md",
+        )
 
 
 def _check_age(version: str) -> None:

@@ -207,6 +207,25 @@ def test_plugins_are_loaded_once_from_where_the_variable_says(
     assert trt.calls.count("load_library libsimple_trt_plugins.so") == 1
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_plugins_made_for_another_tensorrt_are_not_loaded(
+    trt: FakeTensorRt, graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: bool
+) -> None:
+    major = int(trt.version.split(".")[0])
+    made_for = f"{major if fits else major + 1}.0"
+    library = tmp_path / "libsimple_trt_plugins.so"
+    library.write_bytes(b"\x7fELF\0simple_trt plugins for TensorRT " + made_for.encode() + b"\0")
+    monkeypatch.setenv(PLUGINS_VARIABLE, str(library))
+    options = CompileOptions(lowering="plugin")
+    if fits:
+        compile_plan(graph, tmp_path / "plan", options)
+        return
+    with pytest.raises(SimpleTrtError, match=f"was made for TensorRT {made_for}") as caught:
+        compile_plan(graph, tmp_path / "plan", options)
+    assert "TensorRT_ROOT" in caught.value.cure
+    assert not any(call.startswith("load_library") for call in trt.calls)
+
+
 @pytest.mark.parametrize("variable", [None, "nowhere/plugins.so"])
 def test_missing_plugin_library(
     trt: FakeTensorRt, graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None

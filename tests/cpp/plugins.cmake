@@ -1,0 +1,37 @@
+# The TensorRT plugin library with emulated kernels, and the harness that drives it; the harness can drive the real library, too.
+# Both need the headers of TensorRT and of the CUDA runtime, and neither's library.
+
+include(${root}/plugins/tensorrt.cmake)
+find_program(nvcc nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin)
+get_filename_component(cuda "${nvcc}" REALPATH)
+find_path(cuda_include cuda_runtime_api.h PATHS "${cuda}/../../include" /usr/local/cuda/include ENV CUDA_HOME PATH_SUFFIXES include)
+
+set(missing ${SIMPLE_TRT_TENSORRT_MISSING})
+if(NOT cuda_include)
+  set(missing "no cuda_runtime_api.h")
+endif()
+if(missing)
+  message(STATUS "simple-trt: the plugin harness is not built: ${missing}")
+  foreach(variant plain sanitized)  # those of an earlier configuration must not be taken for this one's
+    file(REMOVE ${CMAKE_BINARY_DIR}/${variant}/plugin_harness ${CMAKE_BINARY_DIR}/${variant}/libsimple_trt_plugins.so)
+  endforeach()
+  return()
+endif()
+message(STATUS "simple-trt: the plugin harness is built with the headers of TensorRT ${SIMPLE_TRT_TENSORRT_VERSION}")
+
+list(TRANSFORM SIMPLE_TRT_PLUGIN_SOURCES PREPEND ${root}/)
+file(GLOB harness_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/plugins/*.cpp)
+list(TRANSFORM SIMPLE_TRT_CPU_SOURCES PREPEND ${root}/ OUTPUT_VARIABLE cpu_sources)
+foreach(variant plain sanitized)
+  add_library(plugins_${variant} SHARED ${SIMPLE_TRT_PLUGIN_SOURCES} $<TARGET_OBJECTS:kernels_${variant}>)
+  set_target_properties(plugins_${variant} PROPERTIES OUTPUT_NAME simple_trt_plugins)
+  target_link_options(plugins_${variant} PRIVATE LINKER:--version-script=${root}/plugins/exports.map)
+  add_executable(plugin_harness_${variant} ${harness_sources} ${cpu_sources})
+  set_target_properties(plugin_harness_${variant} PROPERTIES OUTPUT_NAME plugin_harness)
+  target_link_libraries(plugin_harness_${variant} PRIVATE ${CMAKE_DL_LIBS})
+  foreach(target plugins_${variant} plugin_harness_${variant})
+    target_include_directories(${target} SYSTEM PRIVATE ${SIMPLE_TRT_TENSORRT_INCLUDE} ${cuda_include})
+    make_variant(${target} ${variant})
+    target_compile_options(${target} PRIVATE ${SIMPLE_TRT_PLUGIN_FLAGS} -O1)
+  endforeach()
+endforeach()
