@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any
 
 __all__ = ["Phases", "Progress", "build_monitor", "run_stoppable"]
@@ -121,9 +121,26 @@ def run_stoppable(monitor: Any, work: Callable[[], Any]) -> Any:
     Raises:
         KeyboardInterrupt: the user stopped it; the work has ended.
     """
-    with ThreadPoolExecutor(1, "build") as pool:
-        try:
-            return pool.submit(work).result()
-        except BaseException:
-            monitor.stop()
-            raise  # leaving the block waits for the thread
+    outcome: Future[Any] = Future()
+    go, over = Event(), Event()
+
+    def body() -> None:
+        go.wait()
+        if outcome.set_running_or_notify_cancel():
+            try:
+                outcome.set_result(work())
+            except BaseException as error:
+                outcome.set_exception(error)
+        over.set()
+
+    # An executor forgets a thread in whose start it was interrupted. This one waits: nothing is lost if it never goes.
+    Thread(target=body, name="build", daemon=True).start()
+    try:
+        go.set()
+        return outcome.result()
+    except BaseException:
+        monitor.stop()
+        outcome.cancel()  # if it has not begun
+        go.set()
+        over.wait()
+        raise

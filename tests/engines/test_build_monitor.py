@@ -99,20 +99,37 @@ def test_the_work_has_ended_when_its_error_arrives() -> None:
 
 def test_interrupt_stops_the_work_and_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C arrives while the main thread waits for the result."""
-    monitor, ended = _Monitor(), []
+    monitor, begun, ended = _Monitor(), threading.Event(), []
 
     def work() -> None:
+        begun.set()
         assert monitor.stopped.wait(10)
         time.sleep(0.05)
         ended.append(True)
 
     def interrupted(self: object, timeout: float | None = None) -> None:
+        assert begun.wait(10)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("concurrent.futures.Future.result", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_stoppable(monitor, work)
     assert ended == [True]
+
+
+def test_interrupt_before_the_work_begins_leaves_it_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C arrives while the thread is being started."""
+    real, worked = threading.Thread.start, []
+
+    def interrupted(self: threading.Thread) -> None:
+        real(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_stoppable(_Monitor(), lambda: worked.append(True))
+    time.sleep(0.05)
+    assert worked == []
 
 
 def test_real_builder_is_stopped_through_its_monitor(tmp_path: Path) -> None:
