@@ -33,6 +33,8 @@ class MimicSettings:
     score: least score of a box. boxes: most of them a picture, which bounds the teacher's cost. overlap: least IoU with
     the annotated person. side: least side of a region, cells: less teaches nothing. truth, heatmaps: whether L_m1 and
     L_m2 count. features: whether the student's shared features are compared with the teacher's (SIMPLE, table 3c).
+    kernel: of the adapters; train_adapters: whether they learn, or stay the identity. Adapters and student that learn
+    together can agree on ever lower peaks: watch the sample pictures where the pose loss weighs little.
     mask_foreign: leave out cells that belong to a neighbour's keypoint, which the pose loss wants kept. match_sigma:
     draw the true maps as wide as the student's activations appear in the region.
     """
@@ -44,6 +46,8 @@ class MimicSettings:
     truth: bool = True
     heatmaps: bool = True
     features: bool = False
+    kernel: int = 3
+    train_adapters: bool = True
     mask_foreign: bool = False
     match_sigma: bool = False
 
@@ -59,8 +63,9 @@ class Regions(NamedTuple):
 class Adapter(nn.Conv2d):
     """The teacher-side adapter of equations 12 and 13: a convolution K -> K that starts as the identity."""
 
-    def __init__(self, keypoints: int, kernel: int = 3) -> None:
+    def __init__(self, keypoints: int, kernel: int = 3, learns: bool = True) -> None:
         super().__init__(keypoints, keypoints, kernel, padding=kernel // 2)
+        self.requires_grad_(learns)
         with torch.no_grad():
             nn.init.dirac_(self.weight)
             assert self.bias is not None
@@ -110,8 +115,8 @@ class Mimicking(nn.Module):
         if teacher is None and (s.heatmaps or s.features):
             raise UsageError("mimicking a teacher's heatmaps or features needs one", "Name it with --teacher FILE.")
         self._teacher = (teacher,)  # in a tuple, so that its weights are none of this module's
-        self.truth_adapter = Adapter(keypoints) if s.truth else None
-        self.heatmap_adapter = Adapter(keypoints) if s.heatmaps else None
+        self.truth_adapter = Adapter(keypoints, s.kernel, s.train_adapters) if s.truth else None
+        self.heatmap_adapter = Adapter(keypoints, s.kernel, s.train_adapters) if s.heatmaps else None
         self.feature_adapter = nn.Conv2d(feature_channels(teacher), channels, 1) if s.features else None
 
     def forward(

@@ -102,6 +102,15 @@ def test_adapters_do_not_decay(samples, tmp_path):
     assert len(adapters["params"]) == 4
 
 
+def test_adapters_may_stay_the_identity(samples, tmp_path):
+    settings = MimicSettings(score=0.0, overlap=0.0, side=0.0, kernel=1, train_adapters=False)
+    run = trainer(samples, tmp_path, settings)
+    assert len(run.optimizer.param_groups) == 1  # nothing but the network learns
+    run.run(progress=False)
+    weight = run.learner.mimicking.heatmap_adapter.weight
+    assert torch.equal(weight, torch.eye(17)[:, :, None, None])
+
+
 def test_soft_features(samples, tmp_path):
     settings = MimicSettings(score=0.0, overlap=0.0, side=0.0, truth=False, heatmaps=False, features=True)
     run = trainer(samples, tmp_path, settings)
