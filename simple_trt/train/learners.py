@@ -23,13 +23,22 @@ class Learner(nn.Module):
 
     Args:
         network: image [B,3,H,W] -> maps, of which `pose` [B,K,H/4,W/4] are the heatmaps.
+        pose_background: see pose_loss.
         amp: run the network in bfloat16 where that is safe (autocast).
         processes: whose counts the losses are divided by.
     """
 
-    def __init__(self, network: nn.Module, *, amp: bool = False, processes: Processes | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        pose_background: float = 1.0,
+        amp: bool = False,
+        processes: Processes | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
+        self.pose_background = pose_background
         self.amp = amp
         self.total: Total = (processes or Processes()).total
 
@@ -49,7 +58,6 @@ class PointLearner(Learner):
 
     Args:
         network: whose corners, centers and heatmaps are learnt.
-        pose_background: see pose_loss.
         mimicking: the losses of stage 2, or None.
         mimic_from: first epoch of stage 2, from 1.
         decode: how the network's maps become the boxes that are mimicked in.
@@ -59,14 +67,12 @@ class PointLearner(Learner):
     def __init__(
         self,
         network: nn.Module,
-        pose_background: float = 1.0,
         mimicking: Mimicking | None = None,
         mimic_from: int = 1,
         decode: DecodeSettings | None = None,
         **options: Any,
     ) -> None:
         super().__init__(network, **options)
-        self.pose_background = pose_background
         self.mimicking = mimicking
         self.mimic_from = mimic_from
         self.decode = decode or DecodeSettings()
@@ -85,17 +91,7 @@ class PointLearner(Learner):
 
 
 class AssociativeLearner(Learner):
-    """Heatmaps and tags (SIMPLE, table 2 a).
-
-    Args:
-        network: an Associative.
-        pose_background: see pose_loss.
-        options: see Learner.
-    """
-
-    def __init__(self, network: nn.Module, pose_background: float = 1.0, **options: Any) -> None:
-        super().__init__(network, **options)
-        self.pose_background = pose_background
+    """Heatmaps and tags of an Associative (SIMPLE, table 2 a)."""
 
     def forward(self, batch: dict[str, Tensor], epoch: int) -> dict[str, Tensor]:  # noqa: ARG002 - as in every epoch
         """See Learner."""
@@ -103,17 +99,7 @@ class AssociativeLearner(Learner):
 
 
 class RegressionLearner(Learner):
-    """Heatmaps, and boxes by regression (SIMPLE, table 2 b).
-
-    Args:
-        network: a Regression.
-        pose_background: see pose_loss.
-        options: see Learner.
-    """
-
-    def __init__(self, network: nn.Module, pose_background: float = 1.0, **options: Any) -> None:
-        super().__init__(network, **options)
-        self.pose_background = pose_background
+    """Heatmaps, and boxes by regression, of a Regression (SIMPLE, table 2 b)."""
 
     def forward(self, batch: dict[str, Tensor], epoch: int) -> dict[str, Tensor]:  # noqa: ARG002 - as in every epoch
         """See Learner."""

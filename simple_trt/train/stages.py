@@ -112,14 +112,18 @@ def train_teacher(
 
 def make_learner(model: nn.Module, config: TrainConfig, processes: Processes, device: str = "cpu") -> Learner:
     """The network with the losses that the configuration asks for."""
-    options: dict[str, Any] = {"amp": config.amp == "bf16", "processes": processes}
+    options: dict[str, Any] = {
+        "pose_background": config.pose_background,
+        "amp": config.amp == "bf16",
+        "processes": processes,
+    }
     if config.network == "associative":
-        return AssociativeLearner(model, config.pose_background, **options)
+        return AssociativeLearner(model, **options)
     if config.network == "regression":
-        return RegressionLearner(model, config.pose_background, **options)
+        return RegressionLearner(model, **options)
     mimicking = make_mimicking(cast("Simple", model), config, device) if config.mimic_from else None
     decode = find_preset(config.preset).settings
-    return PointLearner(model, config.pose_background, mimicking, max(config.mimic_from, 1), decode, **options)
+    return PointLearner(model, mimicking, max(config.mimic_from, 1), decode, **options)
 
 
 def make_mimicking(model: Simple, config: TrainConfig, device: str) -> Mimicking:
