@@ -46,4 +46,7 @@ constexpr int kWarpSize = 32;
 constexpr unsigned kFullWarp = 0xffffffffu;
 constexpr size_t kMaxSharedBytes = 48 << 10;  // what every device grants a block without being asked
 
+/// Blocks of a one-dimensional grid, or 0 when there are more than a grid may have.
+inline unsigned grid_size(int64_t blocks) { return blocks <= INT32_MAX ? static_cast<unsigned>(blocks) : 0u; }
+
 }  // namespace simple_trt
