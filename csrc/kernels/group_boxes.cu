@@ -121,9 +121,10 @@ __global__ void __launch_bounds__(kThreads)
   __syncthreads();
   select_best(keys, count, kCandidates, best);
   const int chosen = smaller(count, kCandidates);
-  for (int c = threadIdx.x; c < chosen; c += blockDim.x) candidates[c] = restore_candidate(best[c], points, p);
-  __syncthreads();
-  if (threadIdx.x < kCandidates) soft_nms(candidates, chosen, p, out, leaders);
+  if (threadIdx.x >= kCandidates) return;
+  // The others see it after the first barrier of the suppression.
+  if (static_cast<int>(threadIdx.x) < chosen) candidates[threadIdx.x] = restore_candidate(best[threadIdx.x], points, p);
+  soft_nms(candidates, chosen, p, out, leaders);
 }
 
 }  // namespace
