@@ -39,8 +39,8 @@ extern "C" int serial_corner_pool(const void* x, const void* addend, int dtype, 
   using namespace simple_trt;
   const bool by_column = direction < 2;
   const bool backwards = direction % 2 == 0;  // top and left
-  const Lines lines = by_column ? Lines{planes * width, width, height, backwards}
-                                : Lines{planes * height, 1, width, backwards};
+  const Lines lines =
+      by_column ? Lines{planes * width, width, height, backwards} : Lines{planes * height, 1, width, backwards};
   const dim3 blocks(static_cast<unsigned>(divide_up<int64_t>(lines.count, kThreads)));
   return static_cast<int>(dispatch(static_cast<DType>(dtype), [&](auto zero) {
     using T = decltype(zero);
