@@ -32,7 +32,7 @@ def floor_tables(result: Result) -> str:
         ]
         for row in result["rows"]
     ]
-    rates = f"{device['bandwidth'] / 1e12:.2f} TB/s, {device['rate'] / 1e12:.1f} fp32 operations a picosecond"
+    rates = f"{device['bandwidth'] / 1e12:.2f} TB/s, {device['rate'] / 1e12:.1f} T fp32 operations/s"
     return (
         f"{result['preset']} at {result['size']} x {result['size']}; {device['name']}: {rates}:\n\n{table(head, rows)}"
     )

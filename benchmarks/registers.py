@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     archs = _taken(nvcc, [int(arch) for arch in args.archs.split(",")])
     rows = [row for source in sources() for row in read_report(compile_sources(nvcc, source, archs), source.name)]
     about = conditions(seed=0, threads=None)
-    write_result(args.out, "registers", about, nvcc=_version(nvcc), flags=list(FLAGS), archs=archs, rows=rows)
+    write_result(
+        args.out, "registers", about, made="Compiled", nvcc=_version(nvcc), flags=list(FLAGS), archs=archs, rows=rows
+    )
     spilling = [row for row in rows if row["spill_stores"] or row["spill_loads"]]
     for row in spilling:
         say(f"{row['kernel']} spills on sm_{row['arch']}")
@@ -61,7 +63,7 @@ def compile_sources(nvcc: str, source: Path, archs: Sequence[int]) -> str:
     """What ptxas says when `source` is compiled for these devices. Raises SimpleTrtError when it does not compile."""
     codes = [f"-gencode=arch=compute_{arch},code=sm_{arch}" for arch in archs]
     with tempfile.TemporaryDirectory() as folder:
-        words = [nvcc, *FLAGS, *codes, "-Xptxas=-v", "-fatbin", "-o", f"{folder}/code", str(source)]
+        words = [nvcc, *FLAGS, *codes, "-Xptxas=-v", "-c", "-o", f"{folder}/code.o", str(source)]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SimpleTrtError(f"{source.name} does not compile: {done.stderr.strip()[-600:]}", "mend the source")

@@ -31,21 +31,21 @@ bool is_word_aligned(int64_t width, const T* map, const Rest*... rest) {
 
 /// One access; `address` is a multiple of 16.
 __device__ inline Words load_words(const void* address) {
-#if defined(__CUDA_ARCH__)
-  const uint4 words = *static_cast<const uint4*>(address);
-  return {{words.x, words.y, words.z, words.w}};
-#else
+#if defined(SIMPLE_TRT_EMULATOR)
   Words words;
   std::memcpy(&words, SIMPLE_TRT_ALIGNED(address, sizeof(Words)), sizeof(words));
   return words;
+#else
+  const uint4 words = *static_cast<const uint4*>(address);
+  return {{words.x, words.y, words.z, words.w}};
 #endif
 }
 
 __device__ inline void store_words(void* address, const Words& words) {
-#if defined(__CUDA_ARCH__)
-  *static_cast<uint4*>(address) = make_uint4(words.at[0], words.at[1], words.at[2], words.at[3]);
-#else
+#if defined(SIMPLE_TRT_EMULATOR)
   std::memcpy(SIMPLE_TRT_ALIGNED(address, sizeof(Words)), &words, sizeof(words));
+#else
+  *static_cast<uint4*>(address) = make_uint4(words.at[0], words.at[1], words.at[2], words.at[3]);
 #endif
 }
 
