@@ -28,6 +28,8 @@
 #define SIMPLE_TRT_DYNAMIC_SHARED(type, name) \
   type* const name = static_cast<type*>(::simple_trt::emulator::dynamic_shared())
 
+#define SIMPLE_TRT_UNROLL
+
 /// A device stops at an access of `bytes` bytes that does not start at a multiple of them.
 #define SIMPLE_TRT_ALIGNED(address, bytes) ::simple_trt::emulator::aligned(address, bytes, SIMPLE_TRT_SITE)
 

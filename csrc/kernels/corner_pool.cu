@@ -42,6 +42,7 @@ __device__ inline PackPlace place_pack(int64_t plane, int pack, int width) {
 template <class T, bool kAligned, int kRows>
 __device__ inline void load_tile(Tile<kRows>& tile, const T* map, const PackPlace& pack, int first, int height,
                                  int width, bool upwards) {
+  SIMPLE_TRT_UNROLL
   for (int i = 0; i < kRows; ++i) {
     const int64_t row = place_of(first + i, height, upwards);
     const int count = first + i < height ? pack.count : 0;
@@ -52,6 +53,7 @@ __device__ inline void load_tile(Tile<kRows>& tile, const T* map, const PackPlac
 template <class T, bool kAligned, int kRows>
 __device__ inline void store_tile(T* map, const Tile<kRows>& tile, const PackPlace& pack, int first, int height,
                                   int width, bool upwards) {
+  SIMPLE_TRT_UNROLL
   for (int i = 0; i < kRows; ++i) {
     const int64_t row = place_of(first + i, height, upwards);
     const int count = first + i < height ? pack.count : 0;
@@ -171,6 +173,7 @@ __global__ void __launch_bounds__(kCrossThreads, 2)
       load_tile<T, kAligned>(across, by_row, pack, first, height, width, upwards);
       if (strip + begin > 0) __syncthreads();  // `warps` is free again
       scan_tile<T>(down, lanes, warps, carry);
+      SIMPLE_TRT_UNROLL
       for (int i = 0; i < kCrossRows; ++i) {
         const bool goes_on = packs > lanes && first + i < height;
         uint32_t row_carry = goes_on && strip > 0 ? row_best[first + i] : lowest_word<T>();

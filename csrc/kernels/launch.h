@@ -10,6 +10,9 @@
 #else
 #include <cuda_runtime.h>
 
+/// Before a loop over an array that must live in registers: indices have to be known when it is compiled.
+#define SIMPLE_TRT_UNROLL _Pragma("unroll")
+
 /// Declares `name`, an array of `type` in the dynamic shared memory of the block (16-byte aligned, the same bytes
 /// wherever it is declared; its size is the launch's `shared_bytes`).
 #define SIMPLE_TRT_DYNAMIC_SHARED(type, name)                           \

@@ -158,6 +158,7 @@ template <class T, bool kAligned>
 __device__ inline Words load_pack(const T* line, int count) {
   if (kAligned && count > 0) return load_words(line);
   Words words = lowest_words<T>();
+  SIMPLE_TRT_UNROLL
   for (int i = 0; i < (kAligned ? 0 : kPack<T>); ++i) {
     if (i < count) set_element(words, i, line[i]);
   }
@@ -167,6 +168,7 @@ __device__ inline Words load_pack(const T* line, int count) {
 template <class T, bool kAligned>
 __device__ inline void store_pack(T* line, int count, const Words& words) {
   if (kAligned && count > 0) store_words(line, words);
+  SIMPLE_TRT_UNROLL
   for (int i = 0; i < (kAligned ? 0 : kPack<T>); ++i) {
     if (i < count) line[i] = element<T>(words, i);
   }
