@@ -65,9 +65,16 @@ PARTS = (
     ),
     Part(
         "kernels",
-        "each CUDA kernel equals its twin at the presets' shapes; its time beside the twin's, torch's own and a copy's",
+        "each CUDA kernel equals its twin; its time beside its floor, a copy, torch's operators and a serial scan",
         ("python", "-m", "benchmarks.gpu_kernels", "--out", DATA),
         150,
+        needs="torch",
+    ),
+    Part(
+        "decode",
+        "the four decode kernels in a row find what their twins find; their time at batch 1 and 8, by number of people",
+        ("python", "-m", "benchmarks.gpu_decode", "--out", DATA),
+        90,
         needs="torch",
     ),
     Part(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.design_tables import floor_tables, register_tables
 from benchmarks.gpu_tables import gpu_tables
 from benchmarks.options import ROOT, run_main, say
 from benchmarks.results import RESULTS, read_result
@@ -40,6 +41,8 @@ RENDERERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "training": training_tables,
     "ablation": ablation_tables,
     "tracking": tracking_tables,
+    "floors": floor_tables,
+    "registers": register_tables,
     "gpu": gpu_tables,
 }
 MARKED = re.compile(r"(<!-- results:([\w-]+) -->\n).*?(<!-- end:\2 -->)", re.DOTALL)

@@ -25,8 +25,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def conditions_line(result: Result) -> str:
-    """When, where and with what a result was measured."""
+    """When, where and with what a result was measured, or made where it says how."""
     c = result["conditions"]
+    threads = "" if c["threads"] is None else f"{c['threads']} threads, "
     changed = " with local changes" if c["commit"]["changed"] else ""
     cpu = c["cpu"]
     machine = f"{cpu['model']} ({cpu['family']}), {cpu['cores']} cores, {cpu['memory_gib']} GiB"
@@ -34,13 +35,13 @@ def conditions_line(result: Result) -> str:
     parts = [
         f"{c['date'][:16].replace('T', ' ')} UTC, commit {c['commit']['hash'][:10]}{changed}",
         f"{machine} ({', '.join(cpu['features'])})",
-        f"{c['threads']} threads, seed {c['seed']}, Python {c['python']}, {versions}",
+        f"{threads}seed {c['seed']}, Python {c['python']}, {versions}",
     ]
     if "load_before" in c:
         parts.append(
             f"load {c['load_before']} before, {c['load_after']} after, {c['stolen_share']:.2%} of the time stolen"
         )
-    return f"*Measured {'; '.join(parts)}. Command: `{c['command']}`.*"
+    return f"*{result.get('made', 'Measured')} {'; '.join(parts)}. Command: `{c['command']}`.*"
 
 
 def latency_tables(result: Result) -> str:
