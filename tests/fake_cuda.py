@@ -1,8 +1,8 @@
 """A CUDA runtime made of host memory, which holds its users to the rules of the real one.
 
-Work is queued and runs later: at the next wait ("late"), at once ("eager"), or whenever a seeded chance says so. What the
-real one would answer with an error raises CudaError; what it would take in silence and then do wrong is written down in
-`violations`:
+Work is queued and runs later: at the next wait ("late"), at once ("eager"), or whenever a seeded chance says so. What
+the real one would answer with an error raises CudaError; what it would take in silence and then do wrong is written
+down in `violations`:
 
 - memory used after it was freed, freed twice, or freed while work under way uses it;
 - memory that the host wrote to between an asynchronous copy's start and its end;
@@ -93,7 +93,7 @@ class Stream:
 
 
 class FakeCuda:
-    """Args: `schedule` is "late", "eager" or a seed. `failing` names calls that fail from the n-th on, from 0: {name: n}."""
+    """`schedule` is "late", "eager" or a seed. `failing` names calls that fail from the n-th on, from 0: {name: n}."""
 
     def __init__(self, schedule: str | int = "late", failing: dict[str, int] | None = None) -> None:
         self.schedule = schedule
@@ -233,7 +233,7 @@ class FakeCuda:
             stream.capture = Capture(threading.get_ident())
 
     def end_capture(self, handle: int) -> int:
-        with self._call("end_capture"):
+        with self.lock:
             stream = self._stream(handle)
             capture = stream.capture
             if capture is None:
@@ -241,7 +241,7 @@ class FakeCuda:
             if capture.thread != threading.get_ident():
                 raise CudaError(908)
             stream.capture = None
-            if not capture.valid:
+            if self._counted("end_capture") or not capture.valid:
                 raise CudaError(901)
             number = self._number()
             self.graphs[number] = capture.work

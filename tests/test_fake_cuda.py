@@ -149,7 +149,7 @@ def test_other_threads_allocate_during_a_capture_but_do_not_end_it(cuda: FakeCud
 
 
 def test_the_wrong_gpu(cuda: FakeCuda, stream: int) -> None:
-    host, device = blocks(cuda)
+    _, device = blocks(cuda)
     cuda.set_device(1)
     cuda.launch(stream, Work("kernel", [], [(device, 8)], lambda: None))
     assert cuda.violations == ["work for GPU 0 while 1 is current"]

@@ -76,7 +76,8 @@ class DeviceRunner:
         with self._turn():
             start = time.perf_counter()
             try:
-                self._stream.wait(slot.done)
+                with self._settled():
+                    self._stream.wait(slot.done)
             finally:
                 slot.busy = False
             outputs = slot.read()
@@ -124,16 +125,22 @@ class DeviceRunner:
         return slot
 
     def _start(self, slot: Slot) -> None:
-        try:
+        with self._settled():
             graph = self._find_graph(slot)
             if graph is None:
                 self._enqueue(slot)
             else:
                 graph.launch()
             self._stream.record(slot.done)
+
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        """When this fails, nothing is under way any more in the memory of the slot that it is about."""
+        try:
+            yield
         except BaseException:
             with suppress(SimpleTrtError):
-                self._stream.synchronize()  # part of it may be under way in the slot's memory
+                self._stream.synchronize()
             raise
 
     def _find_graph(self, slot: Slot) -> Any:

@@ -86,7 +86,7 @@ def test_what_may_not_be_in_a_capture_ends_it_and_the_stream_goes_on(stream: Cud
         getattr(stream, what)(*([] if what == "synchronize" else [8]))
 
     with stream.active():
-        with pytest.raises(ValueError if what == "ValueError" else SimpleTrtError, match="lost|CAPTURE_UNSUPPORTED"):
+        with pytest.raises(ValueError if what == "ValueError" else SimpleTrtError, match=r"lost|CAPTURE_UNSUPPORTED"):
             stream.capture(work)
         test_bytes_come_back_once_the_event_has_passed(stream)
 
@@ -96,7 +96,7 @@ def test_an_error_that_work_swallows_ends_the_capture_all_the_same(stream: CudaS
         with pytest.raises(SimpleTrtError):
             stream.synchronize()
 
-    with stream.active(), pytest.raises(SimpleTrtError, match="cuStreamEndCapture failed with .*INVALIDATED"):
+    with stream.active(), pytest.raises(SimpleTrtError, match=r"cuStreamEndCapture failed with .*INVALIDATED"):
         stream.capture(work)
 
 
