@@ -201,9 +201,12 @@ def test_a_frame_too_large_for_the_memory_leaves_room_for_smaller_ones(machine: 
     with Session(machine.open(kind)) as session:
         check_same(session.predict_batch(pictures), wanted)
         machine.cuda.failing = {call: machine.cuda.calls[call]}
+        left = []
         for _ in range(2):
             with pytest.raises(SimpleTrtError, match="OUT_OF_MEMORY"):
                 session.predict(frames((400, 400))[0])
+            left.append(machine.cuda.left())
+        assert left[0] == left[1]
         machine.cuda.failing = {}
         check_same(session.predict_batch(pictures), wanted)
 
@@ -243,6 +246,16 @@ def test_results_stay_what_they_are(machine: Machine, kind: str) -> None:
     with Session(machine.open(kind)) as session:
         got = [session.predict(picture) for picture in pictures]
     check_same(got, expected(machine.reference(kind), pictures))
+
+
+def test_a_batch_that_is_being_read_is_not_overwritten(machine: Machine, kind: str) -> None:
+    pictures = frames(VGA, HD, TALL)
+    with Session(machine.open(kind, batch=3)) as session:
+        stream = session.stream(pictures)
+        got = [next(stream)]
+        session.predict_batch(frames(TALL, TALL, HD, VGA, VGA, VGA))
+        got.extend(stream)
+    check_same(got, expected(machine.reference(kind, 3), pictures))
 
 
 def test_arrays_and_frames_by_turns(machine: Machine, kind: str) -> None:
