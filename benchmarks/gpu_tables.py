@@ -14,15 +14,18 @@ def gpu_tables(report: Mapping[str, Any]) -> str:
 
     gpu = report["conditions"]["gpu"]
     parts = report["parts"]
-    statuses = [[name, p["status"], p.get("reason", ""), p["proves"]] for name, p in parts.items()]
+    statuses = [[name, p["status"], p.get("reason", ""), _clocks(p), p["proves"]] for name, p in parts.items()]
     found = [
         f"{gpu['name']} ({gpu['sm']}, {gpu['memory_gib']} GiB, driver for CUDA {gpu['driver_cuda']}), "
         f"{report['seconds']:.0f} s in all:",
-        table(["part", "", "why", "a success shows"], statuses),
+        table(["part", "", "why", "SM clock MHz", "a success shows"], statuses),
     ]
     if rows := _rows(parts, "kernels"):
         head = ["case", "maps", "kernel on the device ms", "kernel ms", "twin ms", "torch's ms", "share of a copy"]
         found.append(table(head, [_kernel(row) for row in rows]))
+    if rows := _rows(parts, "session"):
+        head = ["session on", "frame", "way", "median ms", "frames a second", "said"]
+        found.append(table(head, [_session(row) for row in rows]))
     if rows := _rows(parts, "pipeline"):
         head = ["model", "arithmetic", "batch", "whole ms", "network ms", "decode ms"]
         found.append(table(head, [_pipeline(row) for row in rows]))
@@ -50,6 +53,21 @@ def _kernel(row: Mapping[str, Any]) -> list[str]:
         _number(native["eager_ms"], 4) if native else "-",
         _number(row["share_of_copy"], 3),
     ]
+
+
+def _clocks(part: Mapping[str, Any]) -> str:
+    """Least and most that was seen while the part ran."""
+    seen = (part.get("clocks") or {}).get("sm_mhz")
+    return f"{seen['least']:.0f} to {seen['most']:.0f}" if seen else "-"
+
+
+def _session(row: Mapping[str, Any]) -> list[str]:
+    if "error" in row:
+        return [row["engine"], row["frame"], row["error"], "", "", ""]
+    way = f"{row['way']}, {row['threads']} threads" if "threads" in row else row["way"]
+    median = _number(row["ms"]["median"], 3) if "ms" in row else "-"
+    rate = _number(row.get("frames_per_s"), 1)
+    return [row["engine"], row["frame"], way, median, rate, " ".join(row.get("warnings", []))]
 
 
 def _pipeline(row: Mapping[str, Any]) -> list[str]:
