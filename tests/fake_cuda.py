@@ -16,80 +16,25 @@ from __future__ import annotations
 import ctypes
 import random
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections import Counter
 
-STATUS = {
-    1: "CUDA_ERROR_INVALID_VALUE",
-    2: "CUDA_ERROR_OUT_OF_MEMORY",
-    400: "CUDA_ERROR_INVALID_HANDLE",
-    700: "CUDA_ERROR_ILLEGAL_ADDRESS",
-    900: "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
-    901: "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
-    908: "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD",
-}
-FRESH, FREED, UNDER_WAY = 0xCB, 0xDD, 0xCD  # what memory holds that nobody may read
-GUARD = 64  # bytes around each block, so that no address past one is another's
+from fake_cuda_parts import (
+    FREED,
+    FRESH,
+    GUARD,
+    STATUS,
+    UNDER_WAY,
+    Block,
+    Call,
+    Capture,
+    CudaError,
+    Mark,
+    Span,
+    Stream,
+    Work,
+)
 
-Span = tuple[int, int]  # address, bytes
-
-
-class CudaError(RuntimeError):
-    def __init__(self, status: int) -> None:
-        super().__init__(STATUS[status])
-        self.status = status
-
-
-@dataclass
-class Block:
-    kind: str  # "device" or "pinned"
-    address: int
-    count: int
-    backing: Any
-    alive: bool = True
-
-    def holds(self, span: Span) -> bool:
-        return self.address <= span[0] and span[0] + span[1] <= self.address + self.count
-
-    def fill(self, value: int) -> None:
-        ctypes.memset(self.address, value, self.count)
-
-
-@dataclass
-class Work:
-    """Something for a stream: what it reads and writes, and how to do it."""
-
-    name: str
-    reads: Sequence[Span]
-    writes: Sequence[Span]
-    run: Callable[[], None]
-    of: Any = None  # the executable graph that it was launched with
-    seen: dict[Span, bytes] = field(default_factory=dict)  # pinned memory as it was when the work was queued
-
-
-@dataclass(eq=False)
-class Mark:
-    """An event's place in a stream."""
-
-    passed: bool = False
-
-
-@dataclass(eq=False)
-class Capture:
-    thread: int
-    work: list[Work] = field(default_factory=list)
-    valid: bool = True
-
-
-@dataclass(eq=False)
-class Stream:
-    handle: int
-    device: int
-    non_blocking: bool
-    queue: deque[Any] = field(default_factory=deque)
-    capture: Capture | None = None
+__all__ = ["STATUS", "CudaError", "FakeCuda", "Work"]
 
 
 class FakeCuda:
@@ -241,7 +186,7 @@ class FakeCuda:
             if capture.thread != threading.get_ident():
                 raise CudaError(908)
             stream.capture = None
-            if self._counted("end_capture") or not capture.valid:
+            if self.counted("end_capture") or not capture.valid:
                 raise CudaError(901)
             number = self._number()
             self.graphs[number] = capture.work
@@ -283,8 +228,8 @@ class FakeCuda:
 
     # The inside.
 
-    def _call(self, name: str, unsafe: bool = False) -> _Call:
-        return _Call(self, name, unsafe)
+    def _call(self, name: str, unsafe: bool = False) -> Call:
+        return Call(self, name, unsafe)
 
     def _number(self) -> int:
         self._next += 1
@@ -328,12 +273,12 @@ class FakeCuda:
             for span, bytes_then in item.seen.items():
                 if ctypes.string_at(*span) != bytes_then:
                     self.violations.append(f"the host wrote to memory that '{item.name}' had still to read")
-            if self._counted(f"run {item.name}"):
+            if self.counted(f"run {item.name}"):
                 self.error = 700
             else:
                 item.run()
 
-    def _counted(self, name: str) -> bool:
+    def counted(self, name: str) -> bool:
         """Whether this call is to fail."""
         self.calls[name] += 1
         return name in self.failing and self.calls[name] > self.failing[name]
@@ -342,30 +287,3 @@ class FakeCuda:
         status, self.error = self.error, 0
         if status:
             raise CudaError(status)
-
-
-class _Call:
-    """Around each call: one at a time, counted, failing where told, and refused in a capture where unsafe."""
-
-    def __init__(self, cuda: FakeCuda, name: str, unsafe: bool) -> None:
-        self.cuda, self.name, self.unsafe = cuda, name, unsafe
-
-    def __enter__(self) -> None:
-        self.cuda.lock.acquire()
-        try:
-            self._check()
-        except BaseException:
-            self.cuda.lock.release()
-            raise
-
-    def __exit__(self, *_: Any) -> None:
-        self.cuda.lock.release()
-
-    def _check(self) -> None:
-        if self.unsafe:
-            for stream in self.cuda.streams.values():
-                if stream.capture is not None and stream.capture.thread == threading.get_ident():
-                    stream.capture.valid = False
-                    raise CudaError(900)
-        if self.cuda._counted(self.name):
-            raise CudaError(2 if self.name.startswith("allocate") else 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -26,10 +27,13 @@ from simple_trt.engines.gpu import Gpu
 from simple_trt.engines.manifest import Plan, manifest_path, write_manifest
 from simple_trt.engines.torch import TorchEngine
 from simple_trt.files import sha256_of
+from simple_trt.runtime import Session
+from simple_trt.types import People
 from tests.runtime.planted import SLOTS, planted_manifest
 
 KINDS = ("tensorrt", "tensorrt-rtx", "torch")
 SIZE = 64
+VGA, HD, TALL = (48, 64), (72, 128), (90, 30)  # frames, small ones
 GPU = Gpu("Orin", (8, 7), 8 << 30)
 DEVICES = {"tensorrt": {"gpu": GPU.name, "compute_capability": GPU.sm}, "tensorrt-rtx": {"compute_capabilities": []}}
 
@@ -157,3 +161,26 @@ def _fake_torch(cuda: FakeCuda, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
     checkpoint = SimpleNamespace(predictor=_Tiny, prior=torch.zeros(17, 2))
     patch.setattr("simple_trt.models.checkpoints.load", lambda path: checkpoint)
+
+
+def frames(*sizes: tuple[int, int], seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) // (1 + i % 5) for i, size in enumerate(sizes)]
+
+
+def expected(engine: Engine, pictures: list[np.ndarray]) -> list[People]:
+    with Session(engine) as session:
+        return session.predict_batch(pictures)
+
+
+def check_same(got: list[People], wanted: list[People]) -> None:
+    assert [people.image_size for people in got] == [people.image_size for people in wanted]
+    for mine, other in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(mine.boxes.xyxy, other.boxes.xyxy, atol=1e-4)
+        np.testing.assert_allclose(mine.keypoints.xy, other.keypoints.xy, atol=1e-4)
+        np.testing.assert_allclose(mine.scores, other.scores, atol=1e-6)
+
+
+def launches(cuda: FakeCuda) -> tuple[int, int]:
+    """(graphs captured, graphs launched)."""
+    return cuda.calls["instantiate"], cuda.calls["launch_graph"]
