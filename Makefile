@@ -41,7 +41,7 @@ bench: build  ## measure everything that needs no GPU, on a quiet machine; write
 	$(BIN)/python -m benchmarks.chart --latency $(RESULTS)/latency.json --out $(RESULTS)/latency.svg
 
 # The machine with the GPU may have no network: this uses the Python that is there. The report builds what it needs.
-gpu:  ## gpu tests, kernel and pipeline benchmarks on an NVIDIA GPU, one JSON report
+gpu:  ## gpu tests, sanitizers, kernel and session benchmarks on an NVIDIA GPU, one JSON report (SIMPLE_TRT_WHEELS=folder)
 	$(PYTHON) -m benchmarks.gpu --out $(RESULTS)/gpu.json
 
 clean:  ## remove what was built; keep the environment

@@ -17,11 +17,11 @@ def gpu_tables(report: Mapping[str, Any]) -> str:
     """What was tried, what came of it, and the numbers of the parts that have some."""
     gpu = report["conditions"]["gpu"]
     parts = report["parts"]
-    statuses = [[name, p["status"], p.get("reason", ""), p["proves"]] for name, p in parts.items()]
+    statuses = [[name, p["status"], p.get("reason", ""), _clocks(p), p["proves"]] for name, p in parts.items()]
     found = [
         f"{gpu['name']} ({gpu['sm']}, {gpu['memory_gib']} GiB, driver for CUDA {gpu['driver_cuda']}), "
         f"{report['seconds']:.0f} s in all:",
-        table(["part", "", "why", "a success shows"], statuses),
+        table(["part", "", "why", "SM clock MHz", "a success shows"], statuses),
     ]
     if rows := _rows(parts, "kernels"):
         found += [_machine(parts["kernels"]["data"]), table(KERNEL_HEAD, [_kernel(row) for row in rows])]
@@ -38,6 +38,9 @@ def gpu_tables(report: Mapping[str, Any]) -> str:
         ]
         found.append(table(head, [_decode(row) for row in rows]))
         found += [_decode_targets(parts["decode"]["data"])]
+    if rows := _rows(parts, "session"):
+        head = ["session on", "frame", "way", "median ms", "frames a second", "said"]
+        found.append(table(head, [_session(row) for row in rows]))
     if rows := _rows(parts, "pipeline"):
         head = ["model", "arithmetic", "batch", "whole ms", "network ms", "decode ms"]
         found.append(table(head, [_pipeline(row) for row in rows]))
@@ -115,6 +118,21 @@ def _decode_targets(data: Mapping[str, Any]) -> str:
 
 def _met(met: bool) -> str:
     return "met" if met else "**missed**"
+
+
+def _clocks(part: Mapping[str, Any]) -> str:
+    """Least and most that was seen while the part ran."""
+    seen = (part.get("clocks") or {}).get("sm_mhz")
+    return f"{seen['least']:.0f} to {seen['most']:.0f}" if seen else "-"
+
+
+def _session(row: Mapping[str, Any]) -> list[str]:
+    if "error" in row:
+        return [row["engine"], row["frame"], row["error"], "", "", ""]
+    way = f"{row['way']}, {row['threads']} threads" if "threads" in row else row["way"]
+    median = _number(row["ms"]["median"], 3) if "ms" in row else "-"
+    rate = _number(row.get("frames_per_s"), 1)
+    return [row["engine"], row["frame"], way, median, rate, " ".join(row.get("warnings", []))]
 
 
 def _pipeline(row: Mapping[str, Any]) -> list[str]:

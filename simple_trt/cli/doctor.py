@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from simple_trt import zoo
-from simple_trt.engines.cuda_memory import installed_package
+from simple_trt.engines.cuda_packages import installed_package
 from simple_trt.engines.gpu import driver_version, find_gpus
 from simple_trt.engines.tensorrt import plugin_library
 from simple_trt.errors import EXIT_FAILURE

@@ -9,8 +9,8 @@ from typing import Any
 
 from simple_trt.engines.base import LoadOptions
 from simple_trt.engines.builder import BuildSteps, Compiled, CompileOptions, Progress, build_plan
-from simple_trt.engines.device import DeviceEngine, import_library
 from simple_trt.engines.gpu import Gpu, need_gpu
+from simple_trt.engines.plan_engine import PlanEngine, import_library
 from simple_trt.engines.tensorrt_config import attach_timing_cache, check_options, save_timing_cache, set_options
 from simple_trt.errors import SimpleTrtError
 
@@ -31,7 +31,7 @@ PLUGINS_CURE = (
 PLUGINS_MADE_FOR = re.compile(rb"simple_trt plugins for TensorRT (\d+)\.(\d+)")
 
 
-class TensorRtEngine(DeviceEngine):
+class TensorRtEngine(PlanEngine):
     """Runs a TensorRT plan on a GPU of the model that it was built on, with the very version that built it.
 
     A plan that was built to be compatible also runs on other GPUs, or on newer versions; the latter carries code, which

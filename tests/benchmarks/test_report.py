@@ -110,9 +110,19 @@ def test_a_gpu_report_shows_what_worked_and_what_did_not(tmp_path):
     pipeline = {
         "rows": [answer | {"whole_ms": 3.0, "network_ms": 2.0, "decode_ms": 1.0}, answer | {"error": "no memory"}]
     }
+    clocks = {"samples": 9, "sm_mhz": {"least": 345.0, "median": 1900.0, "most": 1980.0}}
+    on = {"engine": "torch fp32", "frame": "640x480"}
+    session = {
+        "rows": [
+            on | {"way": "graphs", "ms": MS, "warnings": ["cannot be captured"]},
+            on | {"way": "stream", "threads": 4, "frames_per_s": 812.25},
+            {"engine": "tensorrt fp16", "frame": "640x480", "error": "no memory"},
+        ]
+    }
     parts = {
-        "kernels": {"status": "failed", "reason": "exit code 1", "proves": "right", "data": kernels},
+        "kernels": {"status": "failed", "reason": "exit code 1", "proves": "right", "data": kernels, "clocks": clocks},
         "decode": {"status": "failed", "reason": "exit code 1", "proves": "right", "data": decode},
+        "session": {"status": "ok", "proves": "same", "data": session, "clocks": None},
         "pipeline": {"status": "ok", "proves": "fast", "data": pipeline},
         "tensorrt_rtx": {"status": "ok", "proves": "runs", "data": {"rows": [{"precision": "fp16", "ms": MS}]}},
         "races": {"status": "skipped", "reason": "no compute-sanitizer here", "proves": "no race"},
@@ -121,8 +131,11 @@ def test_a_gpu_report_shows_what_worked_and_what_did_not(tmp_path):
     text = section("gpu", tmp_path)
     assert "A GPU (SM87, 8.0 GiB, driver for CUDA 13.0), 100 s in all" in text
     for line in (
-        "| kernels | failed | exit code 1 | right |",
-        "| races | skipped | no compute-sanitizer here | no race |",
+        "| kernels | failed | exit code 1 | 345 to 1980 | right |",
+        "| races | skipped | no compute-sanitizer here | - | no race |",
+        "| torch fp32 | 640x480 | graphs | 1.500 | - | cannot be captured |",
+        "| torch fp32 | 640x480 | stream, 4 threads | - | 812.2 |",
+        "| tensorrt fp16 | 640x480 | no memory |",
         "Measured copy: 2.500 TB/s read and written; a launch inside a graph costs 1.25 us.",
         "| a | fp16 | 0.0100 | 0.0200 | 0.0080 | 40% | 50% | - | - | 0.2000 | 0.0500 |",
         "| 5 | 1 | fp16 | 50.0 | 80.0 | 900.0 | 18.0 | right |",

@@ -12,11 +12,13 @@ import numpy as np
 
 from simple_trt.engines.base import Arrays, Engine, TensorSpec
 from simple_trt.engines.builder import message_log, start
-from simple_trt.engines.cuda_memory import CudaMemory, open_cuda
+from simple_trt.engines.cuda_graphs import SETTING_UP
+from simple_trt.engines.cuda_packages import open_stream
 from simple_trt.engines.gpu import Gpu, need_gpu
+from simple_trt.engines.on_device import OnDevice, byte_count
 from simple_trt.errors import SimpleTrtError, UsageError
 
-__all__ = ["DeviceEngine", "import_library"]
+__all__ = ["PlanEngine", "import_library"]
 
 
 def import_library(module: str, package: str) -> Any:
@@ -35,7 +37,7 @@ def import_library(module: str, package: str) -> Any:
         ) from error
 
 
-class DeviceEngine(Engine):
+class PlanEngine(Engine):
     """A plan on one GPU: buffers of fixed addresses, one stream. A subclass says which library and which devices fit.
 
     One thread at a time may call `infer`.
@@ -43,20 +45,26 @@ class DeviceEngine(Engine):
 
     module: ClassVar[str]
     package: ClassVar[str]
+    _runtime: Any
+    _engine: Any
+    _context: Any
 
     def _load(self) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec]]:
         trt = import_library(self.module, self.package)
         self._check_version(trt.__version__)
         self._gpu = need_gpu(self.options.device, f"engine '{self.manifest.name}' (target {self.manifest.target})")
         self._check_gpu(self._gpu)
-        self._memory: CudaMemory = open_cuda(self.options.device or 0)
+        self._stream = open_stream(self.options.device or 0)
         try:
-            with self._memory.active():
+            with SETTING_UP, self._stream.active():
                 self._deserialize(trt)
-                return self._bind(trt)
+                inputs, outputs = self._bind(trt)
         except BaseException:
-            self._memory.close()
+            self._context = self._engine = self._runtime = None
+            self._stream.close()
             raise
+        self.on_device = OnDevice(self._stream, inputs, outputs, self._addresses, self._enqueue)
+        return inputs, outputs
 
     @abstractmethod
     def _check_gpu(self, gpu: Gpu) -> None:
@@ -108,23 +116,19 @@ class DeviceEngine(Engine):
             spec = TensorSpec(tuple(self._engine.get_tensor_shape(name)), dtype)
             is_input = self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
             (inputs if is_input else outputs)[name] = spec
-            self._addresses[name] = self._memory.allocate(max(1, int(np.prod(spec.shape)) * dtype.itemsize))
+            self._addresses[name] = self._stream.allocate(byte_count(spec))
             self._context.set_tensor_address(name, self._addresses[name])
         return inputs, outputs
 
+    def _enqueue(self) -> None:
+        if not self._context.execute_async_v3(self._stream.handle):
+            raise SimpleTrtError(
+                f"{self.module} failed to run '{self.plan}': {self._log.last_words()}", "see 'simple-trt doctor'"
+            )
+
     def _infer(self, inputs: Arrays) -> Arrays:
-        with self._memory.active():
-            for name, array in inputs.items():
-                self._memory.copy_in(self._addresses[name], array)
-            if not self._context.execute_async_v3(self._memory.stream):
-                raise SimpleTrtError(
-                    f"{self.module} failed to run '{self.plan}': {self._log.last_words()}", "see 'simple-trt doctor'"
-                )
-            results = {name: np.empty(spec.shape, spec.dtype) for name, spec in self.outputs.items()}
-            for name, array in results.items():
-                self._memory.copy_out(array, self._addresses[name])
-            self._memory.synchronize()
-        return results
+        assert self.on_device is not None  # it is open
+        return self.on_device.infer(inputs)
 
     def layers(self) -> dict[str, Any]:
         """What the library's inspector says of the plan, in the form that `trtexec --exportLayerInfo` writes.
@@ -154,8 +158,16 @@ class DeviceEngine(Engine):
         return SimpleTrtError(f"{self.module} does not tell the layers of '{self.plan}': {said}", "please report it")
 
     def _close(self) -> None:
-        self._context = self._engine = self._runtime = None
-        self._memory.close()
+        """The context first, when nothing runs in it any more, then what it was made from, then its memory."""
+        try:
+            with self._stream.active():
+                self._stream.synchronize()
+        finally:
+            with SETTING_UP:
+                self._context = None
+                self._engine = None
+                self._runtime = None
+            self._stream.close()
 
     def describe(self) -> dict[str, Any]:
         """As the base says, and the GPU, the library's version and the number of layers."""
@@ -163,6 +175,6 @@ class DeviceEngine(Engine):
         return super().describe() | {
             "gpu": self._gpu.name,
             "version": self.manifest.versions.get(self.module),
-            "memory_package": self._memory.package,
+            "cuda_package": self._stream.package,
             "layers": layers,
         }
