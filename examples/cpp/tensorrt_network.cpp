@@ -103,8 +103,9 @@ void check_gpu(const Engine& engine) {
   }
 }
 
-/// The plugin library is code: it is loaded only when it is the one that the engine was built with.
-void load_plugins(const Engine& engine, const std::string& plugins, const Log& log) {
+/// A plugin library is code: only the one that the engine was built with may be loaded.
+void check_plugins(const Engine& engine, const std::string& plugins) {
+  if (engine.manifest.lowering != "plugin") return;
   if (plugins.empty()) {
     throw Error("'" + engine.path + "' needs our plugins", std::string("add --plugins /path/to/") + kPluginsFile);
   }
@@ -112,6 +113,9 @@ void load_plugins(const Engine& engine, const std::string& plugins, const Log& l
   const std::string expected = built == engine.manifest.versions.end() ? "nothing" : built->second;
   const std::string got = kHashPrefix + sha256(read_file(plugins));
   if (expected != got) throw mismatch(engine, std::string("versions.") + kPluginsFile, expected, got);
+}
+
+void load_plugins(const std::string& plugins, const Log& log) {
   if (!getPluginRegistry()->loadLibrary(plugins.c_str())) {
     throw Error("TensorRT " + library_version() + " cannot load '" + plugins + "': " + log.last_words(),
                 "build it with the headers of this TensorRT, see plugins/README.md");
@@ -132,10 +136,11 @@ class TensorRt final : public Network {
  public:
   TensorRt(const Engine& engine, const std::string& plugins) : manifest_(engine.manifest) {
     check_version(engine);
+    check_plugins(engine, plugins);
     runtime_.reset(nvinfer1::createInferRuntime(log_));
     if (!runtime_) throw refusal("cannot start");
     check_gpu(engine);
-    if (manifest_.lowering == "plugin") load_plugins(engine, plugins, log_);
+    if (manifest_.lowering == "plugin") load_plugins(plugins, log_);
     engine_.reset(runtime_->deserializeCudaEngine(engine.plan.data(), engine.plan.size()));
     if (!engine_) throw refusal("refuses '" + engine.path + "'");
     context_.reset(engine_->createExecutionContext());
