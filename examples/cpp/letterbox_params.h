@@ -11,8 +11,8 @@
 namespace example {
 
 inline simple_trt::LetterboxParams letterbox_params(const Photo& photo, const Manifest& manifest) {
-  simple_trt::LetterboxParams params{photo.height, photo.width, int64_t{3} * photo.width, manifest.height, manifest.width,
-                                     {},           {}};
+  simple_trt::LetterboxParams params{
+      photo.height, photo.width, int64_t{3} * photo.width, manifest.height, manifest.width, {}, {}};
   std::copy(manifest.mean.begin(), manifest.mean.end(), params.mean);
   std::copy(manifest.std.begin(), manifest.std.end(), params.std);
   return params;

@@ -41,7 +41,8 @@ void read_preprocessing(const Json& values, Manifest& manifest) {
   manifest.mean = field<std::array<float, 3>>(values, "mean");
   manifest.std = field<std::array<float, 3>>(values, "std");
   const bool positive = std::all_of(manifest.std.begin(), manifest.std.end(), [](float v) { return v > 0; });
-  if (!positive || field<std::string>(values, "color") != "RGB" || field<std::string>(values, "letterbox") != "top-left") {
+  if (!positive || field<std::string>(values, "color") != "RGB" ||
+      field<std::string>(values, "letterbox") != "top-left") {
     throw Error("field 'preprocessing' asks for what this program does not do", "take a newer version of it");
   }
 }
@@ -56,7 +57,8 @@ void read_device(const Json& values, Manifest& manifest) {
 Manifest parse(const std::string& text) {
   const std::string canonical = canonical_object(text, kSeal);
   const Json values = Json::parse(text);
-  if (field<int>(values, "format") != kFormat) throw Error("it has another format than 1", "take a newer version of this program");
+  if (field<int>(values, "format") != kFormat)
+    throw Error("it has another format than 1", "take a newer version of this program");
   if (field<std::string>(values, kSeal) != sha256(canonical)) {
     throw Error(std::string("field '") + kSeal + "' does not fit the others: it was changed after the build",
                 "copy both files again, or build the engine again");

@@ -36,8 +36,9 @@ struct Engine {
   std::string plan;
 };
 
-/// Reads `path` and `path`.json. Throws Error when one is missing, when a field is not what it must be, when the manifest
-/// was changed after the build, or when the plan is not the one that was built: nothing of it has been looked at then.
+/// Reads `path` and `path`.json. Throws Error when one is missing, when a field is not what it must be, when the
+/// manifest was changed after the build, or when the plan is not the one that was built: nothing of it has been looked
+/// at then.
 Engine read_engine(const std::string& path);
 
 }  // namespace example

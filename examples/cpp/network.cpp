@@ -6,8 +6,9 @@ namespace example {
 namespace {
 
 [[noreturn]] [[maybe_unused]] void refuse(const Engine& engine, const std::string& library) {
-  throw Error("'" + engine.path + "' is an engine for " + engine.manifest.target + ", and this program was built without it",
-              "build it again where " + library + " is found, see examples/cpp/README.md");
+  throw Error(
+      "'" + engine.path + "' is an engine for " + engine.manifest.target + ", and this program was built without it",
+      "build it again where " + library + " is found, see examples/cpp/README.md");
 }
 
 }  // namespace

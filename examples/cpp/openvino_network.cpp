@@ -3,8 +3,8 @@
 
 #include "../../csrc/kernels/letterbox.h"
 #include "error.h"
-#include "network.h"
 #include "letterbox_params.h"
+#include "network.h"
 
 namespace example {
 namespace {
@@ -19,8 +19,9 @@ class OpenVino final : public Network {
     if (model->input("image").get_shape() != shape) {
       throw Error("input 'image' of '" + engine.path + "' has not the size of its manifest", "build the engine again");
     }
-    request_ = core_.compile_model(model, "CPU", ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
-                                   ov::hint::inference_precision(arithmetic()))
+    request_ = core_
+                   .compile_model(model, "CPU", ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
+                                  ov::hint::inference_precision(arithmetic()))
                    .create_infer_request();
   }
 
@@ -28,7 +29,8 @@ class OpenVino final : public Network {
     ov::Tensor image = request_.get_tensor("image");
     const simple_trt::LetterboxParams params = letterbox_params(photo, manifest_);
     workspace_.resize(simple_trt::letterbox_workspace(params) / sizeof(float) + 1);
-    expect_letterboxed(simple_trt::letterbox_cpu(photo.rgb.data(), params, workspace_.data(), image.data<float>()), photo);
+    expect_letterboxed(simple_trt::letterbox_cpu(photo.rgb.data(), params, workspace_.data(), image.data<float>()),
+                       photo);
   }
 
   Found infer() override {

@@ -22,7 +22,8 @@ Photo empty_photo(const std::string& path, int64_t height, int64_t width) {
     throw Error("'" + path + "' has " + std::to_string(width) + "x" + std::to_string(height) + " pixels",
                 "scale it: at most 100 megapixels are read, and at least one is needed");
   }
-  return {static_cast<int>(height), static_cast<int>(width), std::vector<uint8_t>(static_cast<size_t>(height * width * 3))};
+  return {static_cast<int>(height), static_cast<int>(width),
+          std::vector<uint8_t>(static_cast<size_t>(height * width * 3))};
 }
 
 Photo read_ppm(const std::string& path, const std::string& bytes) {

@@ -63,7 +63,8 @@ class Buffer {
 
 std::string library_version() {
   const int version = getInferLibVersion();  // major * 10000 + minor * 100 + patch
-  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." + std::to_string(version % 100);
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
 }
 
 Error mismatch(const Engine& engine, const std::string& field, const std::string& built, const std::string& here) {
@@ -155,10 +156,12 @@ class TensorRt final : public Network {
 
   void prepare(const Photo& photo) override {
     void* const pixels = photo_.reserve(photo.rgb.size());
-    expect(cudaMemcpyAsync(pixels, photo.rgb.data(), photo.rgb.size(), cudaMemcpyHostToDevice, stream_), "copy to the GPU");
-    expect_letterboxed(simple_trt::letterbox_cuda(static_cast<const uint8_t*>(pixels), letterbox_params(photo, manifest_),
-                                                  simple_trt::DType::kFloat32, tensors_.at("image").data(), stream_),
-                       photo);
+    expect(cudaMemcpyAsync(pixels, photo.rgb.data(), photo.rgb.size(), cudaMemcpyHostToDevice, stream_),
+           "copy to the GPU");
+    expect_letterboxed(
+        simple_trt::letterbox_cuda(static_cast<const uint8_t*>(pixels), letterbox_params(photo, manifest_),
+                                   simple_trt::DType::kFloat32, tensors_.at("image").data(), stream_),
+        photo);
     expect(cudaStreamSynchronize(stream_), "letterbox");
   }
 
@@ -211,7 +214,8 @@ class TensorRt final : public Network {
                  "see 'simple-trt doctor'; build the engine on this machine: simple-trt build");
   }
 
-  // The order is the order of life: TensorRT wants the context gone before its engine, and the engine before its runtime.
+  // The order is the order of life: TensorRT wants the context gone before its engine, and the engine before its
+  // runtime.
   Manifest manifest_;
   Log log_;
   std::unique_ptr<nvinfer1::IRuntime> runtime_;

@@ -33,10 +33,10 @@ def build(name: str, *definitions: str) -> tuple[Path, str]:
     json = package_folder("nlohmann_json") / "include"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        make = f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}"
-        words = [_tool("cmake"), "-G", "Ninja", "-S", str(ROOT / "examples" / "cpp"), "-B", str(folder), make]
+        make = f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}"
+        words = [tool("cmake"), "-G", "Ninja", "-S", str(ROOT / "examples" / "cpp"), "-B", str(folder), make]
         said = _run([*words, f"-Dnlohmann_json_INCLUDE={json}", *definitions])
-        _run([_tool("cmake"), "--build", str(folder)])
+        _run([tool("cmake"), "--build", str(folder)])
     return folder / PROGRAM, said
 
 
@@ -61,7 +61,8 @@ def refused(program: Path, *words: object) -> str:
     return done.stderr
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
+    """A build tool: beside this Python first."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     found = shutil.which(name, path=path)
     assert found is not None, f"{name} is needed"

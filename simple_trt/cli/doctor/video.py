@@ -25,7 +25,7 @@ GSTREAMER_PLUGINS = {
     "VA-API of the graphics chip": "vah264dec",
 }
 NO_OPENCV = "pip install opencv-python-headless: nothing can be read without it"
-OTHER_OPENCV = "use an OpenCV built with GStreamer (Debian, Ubuntu and JetPack: apt install python3-opencv)"
+OTHER_OPENCV = "use an OpenCV built with GStreamer (apt install python3-opencv; pip uninstall opencv-python-headless)"
 
 
 @dataclass(frozen=True)
