@@ -97,6 +97,7 @@ C_ROOMS = {
     "csrc/torch": {"torch"},
     "csrc/python": {"python"},
     "plugins": {"tensorrt"},
+    "examples/cpp": {"tensorrt"},
 }
 
 
