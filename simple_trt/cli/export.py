@@ -31,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Export. Raises UsageError, SimpleTrtError."""
     from simple_trt.export.build_folder import build_folder
+    from simple_trt.export.build_int8 import Quantising
     from simple_trt.export.build_precision import check_calibration, with_precision
     from simple_trt.export.build_progress import Stages
     from simple_trt.export.build_source import find_model, source_graph
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             graph = source_graph(model, shape_of(args), folder.path)
             stage.say(model.name)
         with stages.stage("precision") as stage:
-            graph = with_precision(graph, "onnx", args.precision, args.calib, folder.path, stage).graph
+            graph = with_precision(graph, "onnx", args.precision, Quantising(args.calib), folder.path, stage).graph
         shutil.copyfile(graph, folder.plan)
         folder.publish()
     print(args.out)
