@@ -192,9 +192,10 @@ def _search(args: argparse.Namespace) -> SearchRequest | None:
 
     asked = {"photos": args.search_photos, "steps": args.search_steps, "seed": args.seed}
     if not args.search:
-        named = [f"--search-{name}" for name in ("photos", "steps", "times") if getattr(args, f"search_{name}")]
-        if named:
-            raise UsageError(f"{named[0]} is for a search", "give --search, or leave it out")
+        flags = ("--search-photos", "--search-steps", "--search-times", "--seed")
+        given = [flag for flag in flags if getattr(args, flag[2:].replace("-", "_")) is not None]
+        if given:
+            raise UsageError(f"{given[0]} is for a search", "give --search, or leave it out")
         return None
     if args.verify is None or args.images is None:
         raise UsageError("--search has nothing to be measured on", "give --verify COCO.json --images DIR")

@@ -7,7 +7,7 @@ their residual blocks, and a corner module, the neck's convolutions or the group
 
 The convolutions that are not quantised unless asked for (the first, and those that make the maps) are blocks of their
 own, so that a sensitive last layer does not keep its whole module from being int8.
-Depthwise convolutions belong to no block: in int8 they are no faster (measured on OpenVINO: benchmarks/README.md).
+Depthwise convolutions belong to no block: int8.py says why.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def find_blocks(graph: onnx.GraphProto) -> list[Block]:
 
 
 def multiplications(graph: onnx.GraphProto) -> dict[str, int]:
-    """How many multiplications each convolution does for a batch (an open batch counts as 1), by the node's name.
+    """How many multiplications each convolution does for a batch (an open side counts as 1), by the node's name.
 
     Raises:
         SimpleTrtError: the graph does not state a shape.

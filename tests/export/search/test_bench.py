@@ -18,7 +18,7 @@ from simple_trt.export.precision.int8 import dense_convolutions, measure_inputs
 from simple_trt.export.search.bench import Bench
 from simple_trt.export.search.record import Record
 from simple_trt.export.search.run import SearchRequest, search_int8
-from simple_trt.pictures import write_picture
+from simple_trt.pictures import read_picture, write_picture
 from simple_trt.runtime import Session
 from tests.export.conftest import SIZE, photo_like
 
@@ -44,9 +44,9 @@ def planted(plain):
     scale = np.ones((1, values.shape[1], 1, 1), np.float32)
     scale[0, 0] = 1e4
     weight.CopyFrom(numpy_helper.from_array(values / scale, weight.name))
-    graph.initializer.append(numpy_helper.from_array(scale, "planted_scale"))
+    graph.initializer.append(numpy_helper.from_array(scale, "plant"))
     place = list(graph.node).index(conv)
-    graph.node.insert(place, helper.make_node("Mul", [conv.input[0], "planted_scale"], ["planted"], name="plant/Mul"))
+    graph.node.insert(place, helper.make_node("Mul", [conv.input[0], "plant"], ["planted"], name="plant/Mul"))
     graph.node[place + 1].input[0] = "planted"
     return onnx.shape_inference.infer_shapes(model)
 
@@ -70,8 +70,6 @@ def annotations(planted, folder):
     with CpuEngine(graph, graph_manifest(graph)) as engine:
         predict = session(engine)
         for number, path in enumerate(find_photos(folder / "photos").paths):
-            from simple_trt.pictures import read_picture
-
             for result in predict(read_picture(path)).to_coco(number)[:PEOPLE]:
                 points = np.array(result["keypoints"]).reshape(-1, 3)
                 points[:, 2] = 2
@@ -102,7 +100,7 @@ def run(bench, planted, folder, tmp_path):
         histograms = measure_inputs(planted, dense_convolutions(planted.graph), photos.inputs(SIZE))
         request = SearchRequest(tmp_path, folder / "photos", tmp_path / name, **{"max_ap_drop": 0.15} | changes)
         record = Record(request.record, {})
-        made = bench(photos=request.photos, seed=request.seed)
+        made = bench("onnxruntime", request.photos, request.seed)
         image = next(photos.inputs(SIZE))[None]
         return search_int8(made, record, request, histograms, "mse", image), record
 
@@ -114,7 +112,7 @@ def planted_block(blocks):
 
 
 def test_the_planted_block_is_found_and_kept_out(run, planted):
-    chosen, record = run("a.json", photos=4, predicted=True)
+    chosen, record = run("a.json", photos=4, steps=6)
     blocks = find_blocks(planted.graph)
     bad = planted_block(blocks)
     assert max(record.alone, key=lambda name: record.alone[name].ap) == bad
@@ -122,7 +120,7 @@ def test_the_planted_block_is_found_and_kept_out(run, planted):
     assert bad not in chosen.int8
     assert len(chosen.int8) >= len(blocks) // 2
     assert record.sets[chosen.int8].ap <= 0.15
-    again, second = run("b.json", photos=4, predicted=True)
+    again, second = run("b.json", photos=4, steps=6)
     assert again == chosen
     assert (second.alone, second.sets) == (record.alone, record.sets)
     assert not list(record.path.parent.glob("*.onnx")), "no graph is left"
@@ -132,7 +130,7 @@ def test_measured_times_cover_every_block(bench, planted, folder):
     pytest.importorskip("openvino")
     made = bench()
     photos = find_photos(folder / "photos")
-    made.ranges = {name: 1.0 for name in measure_inputs(planted, dense_convolutions(planted.graph), photos.inputs(SIZE))}
+    made.ranges = dict.fromkeys(measure_inputs(planted, dense_convolutions(planted.graph), photos.inputs(SIZE)), 1.0)
     times = made.times(next(photos.inputs(SIZE))[None])
     assert times.unit == "seconds"
     assert set(times.floating) == set(times.int8) == {block.name for block in made.blocks}
@@ -143,7 +141,7 @@ def test_a_gpu_target_is_measured_on_the_graph_and_timed_by_multiplications(benc
     made = bench(runtime=None)
     photos = find_photos(folder / "photos")
     image = next(photos.inputs(SIZE))[None]
-    made.ranges = {name: 1.0 for name in measure_inputs(planted, dense_convolutions(planted.graph), [image[0]])}
+    made.ranges = dict.fromkeys(measure_inputs(planted, dense_convolutions(planted.graph), [image[0]]), 1.0)
     times = made.times(image)
     assert times.unit == "multiplications"
     assert sum(times.floating.values()) == pytest.approx(1.0)
