@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,7 @@ class Bench:
         open_session: makes of an engine what finds people.
         folder: for graphs that are made on the way.
         tell: told how far a measurement is.
+        ranges: of every tensor that a block reads, as choose_ranges gives them.
     """
 
     model: onnx.ModelProto
@@ -63,6 +65,7 @@ class Bench:
     folder: Path
     tell: Tell
     ranges: Ranges = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=count, repr=False)
 
     def lost_on_some(self, what: str, int8: Int8, ranges: Ranges | None = None) -> Drop:
         """AP lost on the search photos."""
@@ -144,7 +147,7 @@ class Bench:
 
     def _saved(self, model: onnx.ModelProto, name: str) -> Path:
         """A file of its own for each: an engine that is open may still read the last one."""
-        path = self.folder / f"{name}-{len(list(self.folder.glob(f'{name}-*')))}.onnx"
+        path = self.folder / f"{name}-{next(self._numbers)}.onnx"
         onnx.save(to_plain(model) if plugin_nodes(model) else model, path)
         return path
 

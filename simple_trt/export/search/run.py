@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simple_trt.errors import AccuracyError
+from simple_trt.errors import AccuracyError, SimpleTrtError
 from simple_trt.export.precision.histograms import Histogram
 from simple_trt.export.precision.ranges import METHODS, choose_ranges
 from simple_trt.export.search.bench import Bench
@@ -91,7 +91,14 @@ def search_int8(
 
     Raises:
         AccuracyError: no set of blocks keeps the limit, or int8 makes no block faster.
+        SimpleTrtError: the model finds nobody on these photos.
     """
+    record.ap = bench.reference_ap if record.ap is None else record.ap
+    if record.ap <= 0:
+        raise SimpleTrtError(
+            f"the model's own AP on '{request.annotations}' is 0: no block could lose any",
+            "give photos on which it finds people, or a trained model",
+        )
     method = method or _best_method(bench, record, histograms)
     bench.ranges = choose_ranges(histograms, method)
     record.times = record.times or (predicted_times(bench.blocks) if request.predicted else bench.times(image))
@@ -111,7 +118,6 @@ def search_int8(
             "allow more with --max-ap-drop, or more --search-steps; give better --calib photos; or build fp16 or bf16",
         )
     chosen = _fastest(bench, record, good, usual, image)
-    record.ap = record.ap or bench.reference_ap
     record.outcome = outcome(record, request.max_ap_drop, method, chosen)
     record.write()
     return Chosen(chosen, method, dict(bench.ranges), report(record, len(bench.blocks)))

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from simple_trt.errors import AccuracyError
+from simple_trt.errors import AccuracyError, SimpleTrtError
 from simple_trt.evaluate.paired import Drop
 from simple_trt.export.precision.blocks import Block
 from simple_trt.export.precision.histograms import Histogram
@@ -142,6 +142,13 @@ def test_times_by_multiplications_are_the_same_everywhere(search):
 def test_not_even_floating_point_keeps_the_limit(search):
     with pytest.raises(AccuracyError, match=r"even with no block in int8 0\.0100 of AP is lost"):
         search(MadeUpBench(floor=0.01))
+
+
+def test_a_model_that_finds_nobody_has_nothing_to_lose(search):
+    bench = MadeUpBench()
+    bench.reference_ap = 0.0
+    with pytest.raises(SimpleTrtError, match=r"own AP on '.*' is 0"):
+        search(bench)
 
 
 def test_no_block_keeps_the_limit(search):
