@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -170,16 +171,21 @@ class _OpenVino:
         return facts
 
     def node_seconds(self) -> dict[tuple[str, ...], float]:
-        fused = {}
+        times: dict[tuple[str, ...], float] = {}
+        for step in self._request.profiling_info:
+            nodes = self._fused.get(step.node_name) or (step.node_name,)
+            times[nodes] = times.get(nodes, 0.0) + step.real_time.total_seconds()
+        return times
+
+    @cached_property
+    def _fused(self) -> dict[str, tuple[str, ...]]:
+        """Step of the compiled model -> the graph's nodes in it."""
+        found = {}
         for step in self._compiled.get_runtime_model().get_ordered_ops():
             facts = step.get_rt_info()
             names = str(facts["originalLayersNames"].value) if "originalLayersNames" in facts else ""
-            fused[step.get_friendly_name()] = tuple(name.removesuffix(ADDED) for name in names.split(",") if name)
-        times: dict[tuple[str, ...], float] = {}
-        for step in self._request.profiling_info:
-            nodes = fused.get(step.node_name) or (step.node_name,)
-            times[nodes] = times.get(nodes, 0.0) + step.real_time.total_seconds()
-        return times
+            found[step.get_friendly_name()] = tuple(name.removesuffix(ADDED) for name in names.split(",") if name)
+        return found
 
 
 class _OnnxRuntime:

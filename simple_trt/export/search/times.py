@@ -18,9 +18,11 @@ from simple_trt.export.precision.blocks import Block
 
 __all__ = ["BlockTimes", "measured_times", "predicted_times", "whole_seconds"]
 
-ROUNDS = 5
-RUNS = 4
+ROUNDS = 10
+RUNS = 8
 INT8_SPEED = 2  # multiplications in int8 for one in half precision, on GPUs and on CPUs with VNNI
+
+Step = tuple[str, ...]  # what a runtime does at once, by the names of the graph's nodes in it
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def predicted_times(blocks: Iterable[Block]) -> BlockTimes:
 def measured_times(
     blocks: Sequence[Block], floating: CpuEngine, int8: CpuEngine, image: NDArray[np.float32]
 ) -> BlockTimes:
-    """Times of the blocks' convolutions, with all that is fused into them, of interleaved runs.
+    """Times of the blocks' convolutions, with all that is fused into them; of each the shortest of interleaved runs.
 
     Args:
         blocks: of the network.
@@ -69,16 +71,18 @@ def measured_times(
     """
     block_of = {name: block.name for block in blocks for name in block.convolutions}
     engines = {"floating": floating, "int8": int8}
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
+    shortest: dict[str, dict[Step, float]] = {name: {} for name in engines}
     for _ in range(ROUNDS):
         for name, engine in engines.items():
             for run in range(RUNS):
                 engine.infer({"image": image})
                 if run:  # the first after the other engine's turn finds cold caches
-                    runs[name].append(_by_block(engine.node_seconds(), block_of))
-    found = {name: _shortest(rows, [block.name for block in blocks]) for name, rows in runs.items()}
-    others = [min(row[""] for row in rows) for rows in runs.values()]
-    return BlockTimes(found["floating"], found["int8"], sum(others) / len(others), "seconds")
+                    for step, seconds in engine.node_seconds().items():
+                        shortest[name][step] = min(seconds, shortest[name].get(step, seconds))
+    names = [block.name for block in blocks]
+    found = {name: _by_block(steps, block_of) for name, steps in shortest.items()}
+    floats, ints = ({name: found[kind].get(name, 0.0) for name in names} for kind in engines)
+    return BlockTimes(floats, ints, sum(times[""] for times in found.values()) / len(found), "seconds")
 
 
 def whole_seconds(engines: Mapping[Any, Engine], image: NDArray[np.float32]) -> dict[Any, float]:
@@ -93,14 +97,10 @@ def whole_seconds(engines: Mapping[Any, Engine], image: NDArray[np.float32]) -> 
     return {name: min(times) for name, times in seconds.items()}
 
 
-def _by_block(steps: Mapping[tuple[str, ...], float], block_of: Mapping[str, str]) -> dict[str, float]:
+def _by_block(steps: Mapping[Step, float], block_of: Mapping[str, str]) -> dict[str, float]:
     """Seconds of each block; under the empty name what belongs to none."""
     found: dict[str, float] = {"": 0.0}
     for nodes, seconds in steps.items():
         name = next((block_of[node] for node in nodes if node in block_of), "")
         found[name] = found.get(name, 0.0) + seconds
     return found
-
-
-def _shortest(rows: Sequence[Mapping[str, float]], names: Iterable[str]) -> dict[str, float]:
-    return {name: min(row.get(name, 0.0) for row in rows) for name in names}
