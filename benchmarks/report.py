@@ -23,6 +23,7 @@ from benchmarks.tables import (
     kernel_tables,
     latency_tables,
     people_tables,
+    precision_tables,
     stage_tables,
 )
 from benchmarks.training_tables import ablation_tables, tracking_tables, training_tables
@@ -38,6 +39,7 @@ RENDERERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "people": people_tables,
     "stages": stage_tables,
     "accuracy": accuracy_tables,
+    "precision": precision_tables,
     "training": training_tables,
     "ablation": ablation_tables,
     "tracking": tracking_tables,

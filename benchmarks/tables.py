@@ -11,11 +11,14 @@ __all__ = [
     "kernel_tables",
     "latency_tables",
     "people_tables",
+    "precision_tables",
     "stage_tables",
     "table",
 ]
 
 Result = Mapping[str, Any]
+
+NOT_BUILT = ["not built", *["-"] * 6]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -151,6 +154,22 @@ def accuracy_tables(result: Result) -> str:
     head = ["", "AP", "AP50", "AP75", "APM", "APL", "AR", "standard error of AP", "AP lost against torch", "ms a photo"]
     photos = result["settings"]["photos"]
     return f"{result['model']['name']}, first {photos} photos of the 300-image split:\n\n{table(head, rows)}"
+
+
+def precision_tables(result: Result) -> str:
+    """AP, what is lost, and time of each precision."""
+    head = ["", "int8 blocks", "photos", "AP", "AP lost against the model", "median ms", "quartiles ms", "MB"]
+    rows = [[r["name"], *(NOT_BUILT if "failed" in r else _precision_row(r))] for r in result["rows"]]
+    s = result["settings"]
+    what = f"{result['model']['name']}, first {s['photos']} photos of the 300-image split, limit {s['max_ap_drop']:g}"
+    return f"{what}:\n\n{table(head, rows)}"
+
+
+def _precision_row(row: Result) -> list[str]:
+    ap, blocks = row["ap"], f"{row['int8_blocks']} of {row['blocks']}" if row["blocks"] else "-"
+    times = _ms(row["ms"]) if "ms" in row else ("-", row["subject"])
+    lost = f"{ap['drop']:+.4f} ± {ap['standard_error']:.4f}"
+    return [blocks, ap["images"], f"{ap['engine']:.4f}", lost, *times, f"{row['bytes'] / 1e6:.1f}"]
 
 
 def _targets(targets: Sequence[Result]) -> str:

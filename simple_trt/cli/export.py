@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _to_onnx(args: argparse.Namespace, out: Path) -> None:
     from simple_trt.export.build_folder import build_folder
+    from simple_trt.export.build_int8 import Quantising
     from simple_trt.export.build_precision import check_calibration, with_precision
     from simple_trt.export.build_progress import Stages
     from simple_trt.export.build_source import find_model, source_graph
@@ -61,7 +62,7 @@ def _to_onnx(args: argparse.Namespace, out: Path) -> None:
             graph = source_graph(model, shape_of(args), folder.path)
             stage.say(model.name)
         with stages.stage("precision") as stage:
-            graph = with_precision(graph, "onnx", args.precision, args.calib, folder.path, stage).graph
+            graph = with_precision(graph, "onnx", args.precision, Quantising(args.calib), folder.path, stage).graph
         shutil.copyfile(graph, folder.plan)
         folder.publish()
 

@@ -45,6 +45,7 @@ class LoadOptions:
         cache_dir: for CPU engines on OpenVINO, a folder that keeps compiled models and makes later loads faster.
         fuse_quantised: for CPU engines on ONNX Runtime, False computes Q/DQ pairs as they are written, in place of the
             runtime's integer kernels, which answer differently where the scales are fp16.
+        profile: for CPU engines on OpenVINO, True keeps the time of each node (see CpuEngine.node_seconds).
         device: the index of the GPU; None means GPU 0 for GPU engines and the CPU for checkpoints.
         graphs: for sessions on a GPU, False launches every kernel by itself in place of replaying captured CUDA graphs.
         host_code: for TensorRT engines built to be version-compatible, whether the runtime that they carry may be run;
@@ -55,6 +56,7 @@ class LoadOptions:
     threads: int | None = None
     cache_dir: Path | None = None
     fuse_quantised: bool = True
+    profile: bool = False
     device: int | None = None
     graphs: bool = True
     host_code: bool | None = None
