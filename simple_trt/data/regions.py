@@ -8,7 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from simple_trt.data.labels import Paint
+from simple_trt.data.labels import MALFORMED, Paint
+from simple_trt.errors import SimpleTrtError
 
 OUTSIDE = 1.25  # how far beyond a person's box its surroundings are still known
 
@@ -24,8 +25,13 @@ def polygon_region(points: np.ndarray) -> Paint:
 
 
 def code_region(code: dict[str, Any]) -> Paint:
-    """COCO's run-length code. Raises KeyError, TypeError when it is none."""
-    code["size"], code["counts"]
+    """COCO's run-length code. Raises KeyError, TypeError, ValueError when it is none.
+
+    Painting raises SimpleTrtError where the code is damaged or of another picture's size.
+    """
+    height, width = code["size"]
+    if not (isinstance(height, int) and isinstance(width, int) and isinstance(code["counts"], (str, list))):
+        raise TypeError(f"a run-length code of size {code['size']!r}"[:80])
     return partial(_paint_code, code)
 
 
@@ -46,9 +52,15 @@ def _paint_polygon(points: np.ndarray, mask: np.ndarray) -> None:
 def _paint_code(code: dict[str, Any], mask: np.ndarray) -> None:
     from pycocotools import mask as rle  # only crowds in run-length code need it
 
-    height, width = code["size"]
-    packed = rle.frPyObjects(code, height, width) if isinstance(code["counts"], list) else code
-    mask |= rle.decode(packed)
+    if tuple(code["size"]) != mask.shape:
+        cause = f"a crowd's run-length code is of size {code['size']}, its picture {list(mask.shape)}"
+        raise SimpleTrtError(cause, "Repair or remove the annotation.")
+    try:
+        packed = rle.frPyObjects(code, *mask.shape) if isinstance(code["counts"], list) else code
+        mask |= rle.decode(packed)
+    except MALFORMED as error:
+        cause = f"a crowd's run-length code is damaged ({error})"
+        raise SimpleTrtError(cause, "Repair or remove the annotation.") from None
 
 
 def _paint_outside(boxes: np.ndarray, mask: np.ndarray) -> None:

@@ -126,7 +126,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise _unreadable(path, error) from error
     try:
         description = json.loads(metadata[METADATA_KEY])
-    except (KeyError, json.JSONDecodeError):
+    except (KeyError, ValueError, RecursionError):
         description = None
     if not isinstance(description, dict):
         raise SimpleTrtError(
