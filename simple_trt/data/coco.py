@@ -86,11 +86,11 @@ def _check_entries(path: Path, data: Entry) -> None:
     """Every picture has a number and a name, every annotation at most a number of its picture."""
     for place, info in enumerate(data["images"]):
         if not (isinstance(info, dict) and _is_number(info.get("id")) and isinstance(info.get("file_name"), str)):
-            cause = f"{path}: picture number {place} of the list has no number 'id' or no 'file_name'"
+            cause = f"{path} has a picture without 'id' or 'file_name': number {place} of the list"
             raise SimpleTrtError(cause, "Repair or remove it.")
     for place, ann in enumerate(data["annotations"]):
         if not (isinstance(ann, dict) and _is_number(ann.get("image_id", -1))):
-            cause = f"{path}: annotation number {place} of the list has no number 'image_id'"
+            cause = f"{path} has an annotation whose 'image_id' is no number: number {place} of the list"
             raise SimpleTrtError(cause, "Repair or remove the annotation.")
 
 

@@ -48,17 +48,17 @@ ODD_TEXTS = [
 
 
 def mutate_json(data: bytes, rng: random.Random, flip: Callable[[bytes], bytes]) -> bytes:
-    """One to three places of a JSON text changed: value swapped, removed, repeated, moved, or a key twice."""
+    """Up to three places of a JSON text changed: value swapped, removed, repeated, moved, or a key twice."""
+    odd: dict[str, str] = {}
     try:
         tree = json.loads(data)
-    except (ValueError, RecursionError):
+        for _ in range(rng.choice((0, 1, 1, 2, 3))):
+            tree = _changed(tree, rng, odd)
+        text = json.dumps(tree)
+    except (ValueError, RecursionError):  # no JSON, or too deep to be written again
         return flip(data)
-    if rng.random() < 0.2:
+    if not odd and text == json.dumps(json.loads(data)):
         return flip(data)
-    odd: dict[str, str] = {}
-    for _ in range(rng.choice((1, 1, 2, 3))):
-        tree = _changed(tree, rng, odd)
-    text = json.dumps(tree)
     for mark, value in odd.items():
         text = text.replace(f'"{mark}"', value, 1)
     if rng.random() < 0.1:
@@ -88,7 +88,7 @@ def _changed(tree: Any, rng: random.Random, odd: dict[str, str]) -> Any:
         holder[key] = json.loads(json.dumps(other[place]))
     elif kind == 2 and isinstance(holder, list):
         holder.extend(json.loads(json.dumps(holder[key])) for _ in range(rng.randint(1, 50)))
-    elif kind == 3 and isinstance(holder[key], (int, float)):
+    elif kind == 3 and isinstance(holder[key], (int, float)) and abs(holder[key]) < 1e300:
         holder[key] = holder[key] * rng.choice((-1, 0, 2, 1e6, 0.5)) + rng.choice((-1, 0, 1, 0.5))
     else:
         holder[key] = _odd(rng, odd)
