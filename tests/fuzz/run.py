@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.conditions import conditions
+from benchmarks.fuzz_tables import fuzz_tables
 from benchmarks.results import write_result
-from benchmarks.tables import table
 from simple_trt.errors import SimpleTrtError
 from tests.fuzz.targets import MOST_FINDINGS, TARGETS, seeds
 
-__all__ = ["fuzz", "main", "report"]
+__all__ = ["fuzz", "main"]
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIES = 5  # processes of one target, each of which was ended by what it read
@@ -82,16 +82,6 @@ def _add(row: Row, tally: Row) -> None:
     row["findings"] |= tally["findings"]
 
 
-def report(rows: Sequence[Row]) -> str:
-    """One line a target."""
-    lines = [[r["name"], r["inputs"], r["accepted"], r["refused"], len(r["findings"])] for r in rows]
-    sums = ["all", *(sum(line[i] for line in lines) for i in range(1, 5))]
-    worst = [(f"{r['slowest_ms']:.1f}", f"{r['peak_mib']:.1f}") for r in rows]
-    cells = [[*line, *most] for line, most in zip(lines, worst, strict=True)]
-    head = ["reader", "inputs", "accepted", "refused", "findings", "slowest ms", "peak MiB"]
-    return table(head, [*cells, [*sums, "", ""]])
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Fuzz the named targets, or all; 1 when there is a finding."""
     p = argparse.ArgumentParser(prog="python -m tests.fuzz.run", description=__doc__)
@@ -106,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in args.targets or TARGETS:
         rows.append(fuzz(name, args.inputs * TARGETS[name].share // whole, args.seed, args.work))
         print(f"{name}: {rows[-1]['inputs']} inputs, {len(rows[-1]['findings'])} findings", file=sys.stderr, flush=True)
-    print(report(rows))
+    print(fuzz_tables({"rows": rows}))
     found = [f"{row['name']}: {name}: {what}" for row in rows for name, what in row["findings"].items()]
     print(*found, sep="\n", end="\n" if found else "")
     if args.out:

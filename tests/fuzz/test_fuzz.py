@@ -8,8 +8,9 @@ import random
 
 import pytest
 
+from benchmarks.fuzz_tables import fuzz_tables
 from simple_trt.errors import SimpleTrtError
-from tests.fuzz.run import fuzz, report
+from tests.fuzz.run import fuzz
 from tests.fuzz.targets import CORPUS, TARGETS, seeds
 
 SHORT = {name: 50 if target.memory >= 512 else 400 for name, target in TARGETS.items()}
@@ -88,4 +89,4 @@ def test_json_stays_json_but_where_it_is_meant_not_to():
 
 def test_the_table_has_a_line_a_reader_and_sums():
     row = {"name": "a", "inputs": 3, "accepted": 1, "refused": 2, "slowest_ms": 1.25, "peak_mib": 2.0, "findings": {}}
-    assert report([row, row]).splitlines()[-1] == "| all | 6 | 2 | 4 | 0 |  |  |"
+    assert fuzz_tables({"rows": [row, row]}).splitlines()[-1] == "| all | 6 | 2 | 4 | 0 |  |  |"
