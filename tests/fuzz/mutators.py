@@ -184,7 +184,9 @@ def mutate_checkpoint(data: bytes, rng: random.Random, flip: Callable[[bytes], b
     if kind == 1:
         header = mutate_json(header, rng, flip)
     else:
-        values["__metadata__"]["simple_trt"] = mutate_json(own.encode(), rng, flip).decode("utf-8", "replace")
+        values["__metadata__"]["simple_trt"] = mutate_json(own.encode("utf-8", "surrogatepass"), rng, flip).decode(
+            "utf-8", "replace"
+        )
         header = json.dumps(values).encode()
     return len(header).to_bytes(8, "little") + header + rest
 
