@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.design_tables import floor_tables, register_tables
+from benchmarks.fuzz_tables import fuzz_tables
 from benchmarks.gpu_tables import gpu_tables
 from benchmarks.options import ROOT, run_main, say
 from benchmarks.results import RESULTS, read_result
@@ -32,7 +33,7 @@ from simple_trt.files import whole_file
 
 __all__ = ["PAGES", "RENDERERS", "filled", "main", "section"]
 
-PAGES = (ROOT / "benchmarks" / "README.md", ROOT / "docs" / "accuracy.md")
+PAGES = (ROOT / "benchmarks" / "README.md", ROOT / "docs" / "accuracy.md", ROOT / "docs" / "fuzzing.md")
 RENDERERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "latency": latency_tables,
     "kernels": kernel_tables,
@@ -45,6 +46,7 @@ RENDERERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "tracking": tracking_tables,
     "floors": floor_tables,
     "registers": register_tables,
+    "fuzz": fuzz_tables,
     "gpu": gpu_tables,
 }
 MARKED = re.compile(r"(<!-- results:([\w-]+) -->\n).*?(<!-- end:\2 -->)", re.DOTALL)

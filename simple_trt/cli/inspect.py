@@ -116,10 +116,10 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     try:
         own = json.loads(metadata["simple_trt"])
         parameters = sum(_count(tensor["shape"]) for tensor in header.values())
-    except (KeyError, TypeError, ValueError) as error:
+        facts = {"kind": "checkpoint", "file": str(path), "sha256": sha256_of(path), "bytes": path.stat().st_size}
+        return {**facts, **own, "parameters": parameters, "tensors": len(header)}
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise SimpleTrtError(f"'{path}' is no simple-trt checkpoint", "its metadata are missing or damaged") from error
-    facts = {"kind": "checkpoint", "file": str(path), "sha256": sha256_of(path), "bytes": path.stat().st_size}
-    return {**facts, **own, "parameters": parameters, "tensors": len(header)}
 
 
 def _safetensors_header(path: Path) -> dict[str, Any]:
