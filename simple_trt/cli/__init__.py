@@ -20,7 +20,7 @@ from simple_trt.errors import EXIT_FAILURE, SimpleTrtError
 
 __all__ = ["main"]
 
-VERBS = ("build", "run", "eval", "inspect", "doctor", "export", "models", "train", "label")
+VERBS = ("build", "run", "bench", "eval", "inspect", "doctor", "export", "models", "train", "label")
 TRACEBACK_VARIABLE = "SIMPLE_TRT_TRACEBACK"
 EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_PIPE = 130, 143, 141
 EPILOG = """MODEL is a bundled model's name (simple-trt models), a .safetensors checkpoint or an .onnx file.
