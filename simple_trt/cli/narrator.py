@@ -74,7 +74,8 @@ def say(line: str) -> None:
 
 def _finish_stream(meter: SourceMeter, with_times: bool) -> None:
     totals = meter.totals()
-    say(f"{meter.name}: {totals.found} frames in {totals.seconds:.1f} s, lost {meter.losses} times")
+    lost = f", lost {meter.losses} times" if meter.live else ""
+    say(f"{meter.name}: {totals.found} frames in {totals.seconds:.1f} s{lost}")
     for line in number_lines(totals, meter.live):
         say(line)
     if with_times:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 from simple_trt.runtime import Histogram, Totals
@@ -16,6 +17,7 @@ DEFINITIONS = {
     "throughput": "frames a second whose people were found, counted from the first such frame to the last",
     "drop rate": "share of the captured frames that made way for a newer one before the network was free",
 }
+WIDTH = 100  # characters
 NO_LATENCY = "none: the frames of a file wait for nobody"
 
 
@@ -50,7 +52,7 @@ def stage_line(totals: Totals) -> str:
 
 def definition_lines() -> list[str]:
     """What each of the three numbers is."""
-    return [f"{name}: {text}" for name, text in DEFINITIONS.items()]
+    return [line for item in DEFINITIONS.items() for line in wrap(": ".join(item), WIDTH, subsequent_indent="  ")]
 
 
 def _quantiles(histogram: Histogram) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Live sources: webcams, RTSP and HTTP streams, GStreamer pipelines. A lost one is opened again, after growing pauses."""
+"""Live sources: webcams, RTSP and HTTP streams, GStreamer pipelines. What is lost is opened again, ever less often."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Pipeline:
 
         Returns:
             the interrupt (Ctrl-C, SIGTERM) that stopped them, if one did: all that was captured by then is written. At
-            a second interrupt everything is dropped, and it is raised.
+            a second interrupt what waits is dropped, and the interrupt is raised.
 
         Raises:
             SimpleTrtError: a source, the engine or a sink failed.
@@ -78,8 +78,9 @@ class Pipeline:
         except BaseException:
             self._abort()
             raise
-        for thread in threads:  # the engine may be closed only when nobody is in it
-            thread.join(PATIENCE if thread.name.startswith(CAPTURE) else None)
+        finally:
+            for thread in threads:  # the engine may be closed only when nobody is in it
+                thread.join(PATIENCE if thread.name.startswith(CAPTURE) else None)
         if self._error:
             raise self._error
         return interrupt

@@ -106,7 +106,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if not self.server.access.allows(self.path, self.headers):
+        if self.server.closing.is_set():  # a connection that was kept open
+            self.close_connection = True
+        elif not self.server.access.allows(self.path, self.headers):
             status = HTTPStatus.UNAUTHORIZED if self.server.access.token else HTTPStatus.FORBIDDEN
             self._send(DENIED.encode(), "text/plain; charset=utf-8", status)
         elif path == "/" and self.server.access.in_query(self.path):

@@ -6,6 +6,7 @@ const COLOURS = {
   tracking: "#c65b8a", smoothing: "#6aa84f",
 };
 const OTHER = "#7a7f87";
+const LONGEST_GAP = 3; // seconds: a slow engine does not find people every second
 const MARGIN = { left: 44, right: 8, top: 8, bottom: 22 };
 
 export const colour = (stage) => COLOURS[stage] ?? OTHER;
@@ -65,12 +66,12 @@ function axes(pen, x, y, top, now, { width, height, faint, line }) {
   }
 }
 
-// Stretches without a gap: where nothing was found, nothing is drawn.
+// Stretches without a longer gap: where nothing was found, nothing is drawn.
 function runs(seconds) {
   const found = [];
   for (const second of seconds) {
     const last = found.at(-1);
-    if (last && second.at - last.at(-1).at === 1) last.push(second);
+    if (last && second.at - last.at(-1).at <= LONGEST_GAP) last.push(second);
     else found.push([second]);
   }
   return found;

@@ -17,7 +17,7 @@ const number = (value, digits = 0) => (value === null ? "–" : value.toFixed(di
 const milliseconds = (value) => (value === null ? "–" : number(value, value < 100 ? 1 : 0));
 const statusOf = (source) =>
   (source.status === "running" && source.live && source.age > STALLED ? "stalled" : source.status);
-const shortened = (name) => name.split("/").at(-1) || name;
+const shortened = (name) => name.replace(/^\w+:\/\//, "");
 
 function show(stats) {
   newest = stats;
