@@ -19,17 +19,17 @@ class MovingEngine(PlantedEngine):
     """In the 64 x 96 input one person, or two by turns of 40 pictures, who go to and fro.
 
     Args:
-        seconds: how long a picture takes.
+        pause: how long a run takes, seconds.
     """
 
-    def __init__(self, seconds: float = 0.0, **manifest: Any) -> None:
-        self.seconds = seconds
+    def __init__(self, pause: float = 0.0, **manifest: Any) -> None:
+        self.pause = pause
         self.pictures = itertools.count()
         super().__init__([[0, 0, 1, 1]] * 2, [0.9, 0.8], np.zeros((2, 17, 3)), **manifest)
 
     def _infer(self, inputs: Arrays) -> Arrays:
-        if self.seconds:  # to sleep no time at all is to yield the processor
-            time.sleep(self.seconds)
+        if self.pause:  # to sleep no time at all is to yield the processor
+            time.sleep(self.pause)
         arrays = {name: array.copy() for name, array in self.arrays.items()}
         for i in range(self.manifest.batch):
             at = next(self.pictures)
