@@ -11,7 +11,7 @@ from typing import Protocol
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import reported_os_errors, whole_file
 
-__all__ = ["STDOUT", "GrowingFile", "StandardOutput", "TextFile", "TextOutput", "write_text"]
+__all__ = ["STDOUT", "AbandonedError", "GrowingFile", "StandardOutput", "TextFile", "TextOutput", "write_text"]
 
 
 STDOUT = "-"
@@ -94,7 +94,7 @@ class TextFile:
         with suppress(OSError):  # what could not be written is thrown away anyway
             self._text.close()
         # An error of its own: any other would be explained as a failure to write this file.
-        self._whole.__exit__(_AbandonedError, _AbandonedError(), None)
+        self._whole.__exit__(AbandonedError, AbandonedError(), None)
 
 
 class GrowingFile:
@@ -147,5 +147,5 @@ def _ends_a_line(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-class _AbandonedError(Exception):
-    """Tells `whole_file` to leave nothing behind."""
+class AbandonedError(Exception):
+    """Tells `whole_file` to leave nothing behind, whatever went wrong: an error of another file is not its own."""

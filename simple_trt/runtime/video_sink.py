@@ -16,6 +16,7 @@ from simple_trt.files import whole_file
 from simple_trt.pictures import Picture
 from simple_trt.runtime.frames import Frame
 from simple_trt.runtime.sinks import Sink
+from simple_trt.runtime.text import AbandonedError
 from simple_trt.types import People
 
 __all__ = ["VideoSink"]
@@ -65,7 +66,9 @@ class VideoSink(Sink):
                 recording.close()
             if failure is None and not recording.whole:
                 failure = _unwritten(recording.path)
-        self._stack.__exit__(type(failure) if failure else None, failure, None)
+        # An error of its own: any other would be explained as a failure to write this file.
+        abandoned = AbandonedError() if failure else None
+        self._stack.__exit__(type(abandoned) if abandoned else None, abandoned, None)
         if failure is not None and error is None:
             raise failure
 
@@ -111,9 +114,13 @@ class _Recording:
     def whole(self) -> bool:
         """Whether all that was written is there: OpenCV does not say when the disk is full."""
         reader = cv2.VideoCapture(str(self.temporary), cv2.CAP_FFMPEG)
-        count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else -1
-        reader.release()
-        return count >= self.count
+        try:
+            if not reader.isOpened() or reader.get(cv2.CAP_PROP_FRAME_COUNT) < self.count:
+                return False
+            reader.set(cv2.CAP_PROP_POS_FRAMES, self.count - 1)
+            return bool(reader.grab())
+        finally:
+            reader.release()
 
 
 def _fitted(picture: Picture, size: tuple[int, int]) -> Picture:

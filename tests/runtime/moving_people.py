@@ -11,7 +11,9 @@ import numpy as np
 from simple_trt.engines import Arrays
 from tests.runtime.planted import PlantedEngine
 
-STANDING = np.array([(0, -9), (1, -10), (-1, -10), (2, -9), (-2, -9), (4, -5), (-4, -5), (6, 0), (-6, 0), (7, 5), (-7, 5)])
+STANDING = np.array(
+    [(0, -9), (1, -10), (-1, -10), (2, -9), (-2, -9), (4, -5), (-4, -5), (6, 0), (-6, 0), (7, 5), (-7, 5)]
+)
 LEGS = np.array([(2, 4), (-2, 4), (3, 11), (-3, 11), (3, 18), (-3, 18)])
 
 
@@ -35,7 +37,8 @@ class MovingEngine(PlantedEngine):
             at = next(self.pictures)
             arrays["num"][i] = 1 + at // 40 % 2
             for person in range(2):
-                xy = np.concatenate([STANDING, LEGS]) + [24 + 40 * person + 14 * np.sin(at / 6 + person), 30]
+                place = np.array([24 + 40 * person + 14 * np.sin(at / 6 + person), 30])
+                xy = np.concatenate([STANDING, LEGS]) + place
                 arrays["keypoints"][i, person] = np.c_[xy, np.full(17, 0.9)]
                 arrays["boxes"][i, person] = [*xy.min(0), *xy.max(0)]
         return arrays

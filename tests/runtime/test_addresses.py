@@ -101,7 +101,7 @@ def test_standard_input_needs_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("word", ["csi://0", "videotestsrc ! appsink"])
 def test_without_gstreamer(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simple_trt.runtime.addresses.has_gstreamer", lambda: False)
-    with pytest.raises(SimpleTrtError, match="was built without it.*system-site-packages"):
+    with pytest.raises(SimpleTrtError, match=r"was built without it.*system-site-packages"):
         open_sources([word])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_memory_does_not_grow(clock: list[float]) -> None:
     work(meter, clock, 5000)
     history = meter.snapshot()["history"]
     assert len(history) <= 120
-    assert [b["at"] - a["at"] for a, b in zip(history, history[1:], strict=False)] == [1] * (len(history) - 1)
+    assert [b["at"] - a["at"] for a, b in pairwise(history)] == [1] * (len(history) - 1)
 
 
 def test_starting_again_forgets_the_totals(clock: list[float]) -> None:

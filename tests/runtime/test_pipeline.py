@@ -22,7 +22,9 @@ from tests.runtime.planted import PlantedEngine
 class Run:
     """A pipeline whose results are kept."""
 
-    def __init__(self, sources: list[Source], engine: PlantedEngine, write: Callable[[Found], None] | None = None) -> None:
+    def __init__(
+        self, sources: list[Source], engine: PlantedEngine, write: Callable[[Found], None] | None = None
+    ) -> None:
         self.meters = [SourceMeter(source.name, source.live) for source in sources]
         self.found: list[Found] = []
         self.errors: list[SimpleTrtError] = []

@@ -87,7 +87,9 @@ def test_standard_input(tmp_path: Path) -> None:
     code = "from simple_trt.runtime import open_sources; print(sum(1 for _ in open_sources(['-'])[0].frames()))"
     with path.open("rb") as file:
         cat = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)  # a pipe, in which nobody can seek
-        done = subprocess.run([sys.executable, "-c", code], stdin=cat.stdout, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdin=cat.stdout, capture_output=True, text=True, check=False
+        )
         cat.wait()
     assert done.stdout.strip() == "7", done.stderr
 
