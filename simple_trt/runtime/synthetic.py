@@ -1,4 +1,4 @@
-"""A camera of known rate for measurements: drawn people, or a view that wanders over a photo.
+"""A camera of known rate for measurements: drawn people, or a photo that wanders about.
 
 A frame counts as captured when it was due, not when it was handed over: a machine that is late cannot hide it.
 """
@@ -25,7 +25,7 @@ __all__ = ["Scene", "SyntheticCamera"]
 
 LOOP_BYTES = 64 << 20  # memory for pictures drawn in advance
 LOOP_FRAMES = 64
-WANDER = 0.15  # of the photo's side, how far the view moves to each side
+WANDER = 0.15  # share of the picture that is left free for a photo to wander in
 BACKGROUND, FLOOR = 70, 110  # grey levels, top and bottom
 # COCO's keypoints of somebody who stands, in a box of 1 x 2: x, y.
 STANDING = np.array(
@@ -45,7 +45,7 @@ class Scene:
     Args:
         size: (height, width), pixels.
         people: how many are drawn, where there is no photo.
-        photo: the picture that the view wanders over.
+        photo: a picture that is shown whole, and moves.
     """
 
     size: tuple[int, int] = (480, 640)
@@ -63,14 +63,17 @@ class Scene:
         phases = [2 * pi * i / count for i in range(count)]
         if self.photo is None:
             return [self._drawn(phase) for phase in phases]
-        photo = _covering(read_picture(self.photo), self.size)
-        return [self._view(photo, phase) for phase in phases]
+        photo = _fitting(read_picture(self.photo), self.size)
+        return [self._with(photo, phase) for phase in phases]
 
-    def _view(self, photo: Picture, phase: float) -> Picture:
-        height, width = self.size
-        room = (photo.shape[0] - height, photo.shape[1] - width)
+    def _with(self, photo: Picture, phase: float) -> Picture:
+        """The whole photo, so that its people are whole, at a place that depends on the phase."""
+        height, width = photo.shape[:2]
+        room = (self.size[0] - height, self.size[1] - width)
         top, left = (round(space * (1 + move) / 2) for space, move in zip(room, (sin(phase), cos(phase)), strict=True))
-        return np.ascontiguousarray(photo[top : top + height, left : left + width])
+        picture: Picture = np.full((*self.size, 3), BACKGROUND, np.uint8)
+        picture[top : top + height, left : left + width] = photo
+        return picture
 
     def _drawn(self, phase: float) -> Picture:
         height, width = self.size
@@ -130,8 +133,8 @@ class SyntheticCamera:
         self._stopped.set()
 
 
-def _covering(photo: Picture, size: tuple[int, int]) -> Picture:
-    """The photo, scaled so that it covers the view wherever that wanders."""
-    scale = max(side / have for side, have in zip(size, photo.shape[:2], strict=True)) * (1 + 2 * WANDER)
-    height, width = (max(round(have * scale), side) for have, side in zip(photo.shape[:2], size, strict=True))
+def _fitting(photo: Picture, size: tuple[int, int]) -> Picture:
+    """The photo, as large as leaves it room to wander."""
+    scale = min(side / have for side, have in zip(size, photo.shape[:2], strict=True)) * (1 - WANDER)
+    height, width = (max(round(have * scale), 1) for have in photo.shape[:2])
     return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

@@ -48,13 +48,15 @@ def test_what_is_seen_moves_and_has_the_size() -> None:
     assert (empty == empty[:, :1]).all()
 
 
-def test_a_view_of_a_photo(tmp_path: Path) -> None:
-    photo = np.random.default_rng(0).integers(0, 256, (60, 200, 3), dtype=np.uint8)
+def test_a_photo_is_shown_whole_and_moves(tmp_path: Path) -> None:
+    photo = np.full((60, 200, 3), 255, np.uint8)
     write_picture(tmp_path / "p.png", photo)
     (source,) = open_sources([f"synthetic://100fps?size=64x48&photo={tmp_path / 'p.png'}&frames=9"])
     frames = list(source.frames())
     assert frames[0].image.shape == (48, 64, 3)
-    assert (frames[0].image != frames[8].image).any()
+    places = [np.argwhere(frame.image[..., 0] == 255) for frame in frames]
+    assert {tuple(np.ptp(place, axis=0) + 1) for place in places} == {(16, 54)}  # 0.85 * 64 pixels wide
+    assert (places[0].min(0) != places[8].min(0)).any()
 
 
 def test_large_frames_take_little_memory() -> None:
