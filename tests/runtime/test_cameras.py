@@ -112,11 +112,11 @@ def test_a_camera_that_was_never_there_can_be_waited_for(camera: CameraServer) -
 def test_stopping_does_not_wait_for_the_next_try() -> None:
     (source,) = open_sources([NOWHERE], wait=True)
     reader = Reader(source)
-    while len(reader.errors) < 2:
+    while len(reader.errors) < 3:
         time.sleep(0.02)
     start = time.monotonic()
     reader.stop()
-    assert time.monotonic() - start < 0.5
+    assert time.monotonic() - start < 1.5  # the pause is 2 s
 
 
 @pytest.mark.parametrize("word", ["/dev/video93", "rtsp://user:s3cret@127.0.0.1:9/live"])
