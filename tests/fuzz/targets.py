@@ -22,6 +22,7 @@ from tests.fuzz.mutators import (
 __all__ = ["CORPUS", "MOST_FINDINGS", "TARGETS", "Target", "seeds"]
 
 MOST_FINDINGS = 20  # different ones after which a reader is given up
+MOST_FRAMES = 50  # that are read of one video
 CORPUS = Path(__file__).parent / "corpus"
 
 
@@ -132,13 +133,25 @@ def _picture() -> Callable[[Path], object]:
     return lambda path: (read_picture(path), picture_size(path))
 
 
+def _video() -> Callable[[Path], object]:
+    from itertools import islice
+
+    from simple_trt.runtime.videos import VideoSource
+
+    def read(path: Path) -> None:
+        for frame in islice(VideoSource(str(path)).frames(), MOST_FRAMES):
+            assert frame.image.dtype == np.uint8 and frame.image.shape[2] == 3
+
+    return read
+
+
 _SETTINGS = ("tomllib", "simple_trt.cli", "simple_trt.train.config")
 _LABELS = ("simple_trt.data", "simple_trt.evaluate")
 TARGETS = {
-    "manifest": Target(_manifest, ".json", mutate_manifest, 20_000, 128, ("simple_trt.engines", "shlex")),
+    "manifest": Target(_manifest, ".json", mutate_manifest, 16_000, 128, ("simple_trt.engines", "shlex")),
     "recipe": Target(_recipe, ".toml", mutate_toml, 16_000, 128, _SETTINGS),
     "config": Target(_config, ".toml", mutate_toml, 4_000, 128, _SETTINGS),
-    "onnx": Target(_onnx, ".onnx", mutate_onnx, 18_000, 128, ("simple_trt.engines",)),
+    "onnx": Target(_onnx, ".onnx", mutate_onnx, 14_000, 128, ("simple_trt.engines",)),
     "coco": Target(_coco, ".json", mutate_json, 10_000, 256, _LABELS),
     "annotations": Target(_annotations, ".json", mutate_json, 6_000, 256, _LABELS),
     "posetrack": Target(_posetrack, ".json", mutate_json, 6_000, 256, _LABELS),
@@ -147,6 +160,7 @@ TARGETS = {
         _checkpoint, ".safetensors", mutate_checkpoint, 2_000, 512, ("simple_trt.models.checkpoints",)
     ),
     "header": Target(_header, ".safetensors", mutate_checkpoint, 2_000, 128, ("simple_trt.cli.inspect",)),
+    "video": Target(_video, ".video", mutate_picture, 8_000, 2048, ("simple_trt.runtime.videos",)),
     "picture": Target(
         _picture, ".img", mutate_picture, 12_000, 2048, ("PIL", "simple_trt.pictures", "simple_trt.data")
     ),
