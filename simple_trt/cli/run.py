@@ -11,7 +11,7 @@ from simple_trt.cli.flags import DEFAULT_THRESHOLD
 from simple_trt.cli.narrator import Narrator, say
 from simple_trt.cli.outputs import TOKEN_VARIABLE, check_outputs, open_outputs
 from simple_trt.errors import EXIT_FAILURE
-from simple_trt.runtime import Finder, Follower, Found, Pipeline, Session, SourceMeter, open_sources, tracked
+from simple_trt.runtime import Finder, Follower, Found, Pipeline, Session, SourceMeter, open_sources, smoothed, tracked
 
 __all__ = ["add_parser", "run"]
 
@@ -56,6 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument(
         "--track", action="store_true", help="give the people of each source ids that stay from frame to frame"
     )
+    p.add_argument("--smooth", action="store_true", help="calm the keypoints of tracked people (implies --track)")
     p.add_argument("--wait", action="store_true", help="wait for cameras that are not there yet")
     p.add_argument("--time", action="store_true", help="print the median time of each stage at the end")
 
@@ -98,7 +99,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _followers(args: argparse.Namespace) -> list[Follower]:
     """What follows the people of one source from frame to frame, in order."""
-    return [tracked(args.threshold)] if args.track else []
+    if not (args.track or args.smooth):
+        return []
+    return [tracked(args.threshold), *([smoothed()] if args.smooth else [])]
 
 
 def _score(text: str) -> float:

@@ -4,7 +4,7 @@
 """
 
 from simple_trt.runtime.addresses import open_sources
-from simple_trt.runtime.finding import Finder, Follower, Found, tracked
+from simple_trt.runtime.finding import Finder, Follower, Found, smoothed, tracked
 from simple_trt.runtime.frames import Frame, Source
 from simple_trt.runtime.histogram import Histogram
 from simple_trt.runtime.meters import SourceMeter, Totals
@@ -34,6 +34,7 @@ __all__ = [
     "image_id_of",
     "open_source",
     "open_sources",
+    "smoothed",
     "tracked",
     "write_text",
 ]

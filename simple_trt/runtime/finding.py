@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from simple_trt.runtime.frames import Frame
 from simple_trt.runtime.session import Session
+from simple_trt.runtime.smoothing import Smoother
 from simple_trt.runtime.tracking import Tracker, TrackSettings
 from simple_trt.types import People
 
-__all__ = ["Finder", "Follower", "Found", "Waiting", "tracked"]
+__all__ = ["Finder", "Follower", "Found", "Waiting", "smoothed", "tracked"]
 
 Follower = Callable[[Frame, People], People]
 """One step after the network that remembers the frames before: tracking, smoothing. Returns the people that go on."""
@@ -90,6 +91,12 @@ def tracked(threshold: float) -> Follower:
     """
     tracker = Tracker(TrackSettings(box_score=threshold))
     return lambda frame, people: tracker.update(frame.image, people)
+
+
+def smoothed() -> Follower:
+    """The follower that calms the keypoints of people who have ids; it comes after `tracked`."""
+    smoother = Smoother()
+    return lambda frame, people: smoother.update(people, frame.captured if frame.time is None else frame.time)
 
 
 def _ms(seconds: float) -> float:

@@ -55,6 +55,17 @@ def test_a_video(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "stages, median ms" in err
 
 
+def test_smoothing_tracks_and_calms(run: Run, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", 8)
+    for words in (["--track"], ["--smooth"]):
+        assert run(clip, "--json", tmp_path / f"{words[0]}.jsonl", *words) == 0
+    rough, smooth = (lines_of(tmp_path / f"{name}.jsonl") for name in ("--track", "--smooth"))
+    assert {line["people"][0]["track_id"] for line in smooth} == {0}
+    assert all("smoothing" in line["speed"] for line in smooth)
+    assert rough[0]["people"][0]["keypoints"] == smooth[0]["people"][0]["keypoints"]  # a track begins where it is seen
+    assert rough[-1]["people"][0]["keypoints"] != smooth[-1]["people"][0]["keypoints"]
+
+
 def test_frames_as_pictures(run: Run, tmp_path: Path) -> None:
     assert run(write_clip(tmp_path / "clip.avi", 3), "--save", tmp_path / "out") == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from simple_trt.pictures import write_picture
-from simple_trt.runtime import Finder, JsonLinesSink, Pipeline, Session, SourceMeter, open_sources, tracked
+from simple_trt.runtime import Finder, JsonLinesSink, Pipeline, Session, SourceMeter, open_sources, smoothed, tracked
 from tests.runtime.moving_people import MovingEngine
 
 DOCUMENT = Path(__file__).parents[2] / "docs/json.md"
@@ -35,7 +35,7 @@ def written(tmp_path: Path, source: str) -> list[dict[str, Any]]:
     sources = open_sources([source])
     meters = [SourceMeter(source.name, source.live) for source in sources]
     with JsonLinesSink(tmp_path / "out.jsonl") as sink:
-        finder = Finder(Session(MovingEngine()), 0.2, [[tracked(0.2)]])
+        finder = Finder(Session(MovingEngine()), 0.2, [[tracked(0.2), smoothed()]])
         Pipeline(sources, meters, finder, lambda f: sink.write(f.frame, f.shown), lambda _source, error: None).run()
     return [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
 
