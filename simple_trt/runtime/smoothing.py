@@ -153,6 +153,8 @@ class Smoother:
         sizes_a_second = np.hypot(speed[..., 0], speed[..., 1]) / _sizes(people.boxes.xyxy)[:, None]
         share = weight * _share(s.min_cutoff + s.beta * sizes_a_second, elapsed)
         smooth = before.xy + share[..., None] * change
+        # A jump of 1e15 pixels rounds away what it lands on.
+        smooth = np.clip(smooth, np.minimum(before.xy, xy), np.maximum(before.xy, xy))
         smooth[anew] = xy[anew]
         known = np.where(conf >= s.joint_score, now, before.known)
         return _Tracks(before.ids, np.full(len(people), now), known, smooth, speed)

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simple_trt import Smoother, SmoothSettings
@@ -236,6 +236,7 @@ def test_settings_have_ranges(wrong):
         max_size=12,
     )
 )
+@example([(0.0, -9007200328482816.0, 1.0, 0.0), (0.0, -1.0, 1.0, 0.0)])
 def test_whatever_comes_positions_stay_finite_and_between_those_measured(frames):
     smoother = Smoother()
     for count, (when, x, conf, scale) in enumerate(frames, 1):
