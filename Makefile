@@ -10,7 +10,7 @@ JOBS ?= 2
 .DEFAULT_GOAL := help
 RESULTS ?= benchmarks/results
 BENCHMARKS := latency kernels people stages accuracy tracking
-.PHONY: help demo test pytest lint build emulator gpu bench clean
+.PHONY: help demo test pytest lint build emulator gpu bench fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -40,8 +40,12 @@ bench: build  ## measure everything that needs no GPU, on a quiet machine; write
 	$(BIN)/python -m benchmarks.report
 	$(BIN)/python -m benchmarks.chart --latency $(RESULTS)/latency.json --out $(RESULTS)/latency.svg
 
+fuzz: $(VENV)/.dev  ## 100,000 made-up inputs for every reader of files from anywhere, under limits; writes benchmarks/results
+	$(BIN)/python -m tests.fuzz.run --out $(RESULTS)/fuzz.json
+	$(BIN)/python -m benchmarks.report
+
 # The machine with the GPU may have no network: this uses the Python that is there. The report builds what it needs.
-gpu:  ## gpu tests, kernel and pipeline benchmarks on an NVIDIA GPU, one JSON report
+gpu:  ## gpu tests, sanitizers, kernel and session benchmarks on an NVIDIA GPU, one JSON report (SIMPLE_TRT_WHEELS=folder)
 	$(PYTHON) -m benchmarks.gpu --out $(RESULTS)/gpu.json
 
 clean:  ## remove what was built; keep the environment

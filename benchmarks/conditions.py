@@ -25,6 +25,10 @@ PACKAGES = (
     "pillow",
     "pycocotools",
     "tensorrt-rtx",
+    "tensorrt",
+    "cupy-cuda13x",
+    "cuda-bindings",
+    "pycuda",
 )
 # The instructions that decide how fast a convolution runs in one of our precisions.
 X86 = "avx2 fma f16c avx_vnni avx512f avx512bw avx512_vnni avx512_bf16 avx512_fp16 amx_tile amx_int8 amx_bf16"

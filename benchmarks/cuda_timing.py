@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["copy_bandwidth", "device_ms", "eager_ms"]
+__all__ = ["copy_bandwidth", "device_ms", "eager_ms", "launch_ms"]
 
 WARMUP = 10
 REPEATS = 50
@@ -32,25 +32,35 @@ def eager_ms(run: Callable[[], Any], warmup: int = WARMUP, repeats: int = REPEAT
     return median(times)
 
 
-def device_ms(run: Callable[[], Any]) -> float | None:
-    """Median milliseconds of one call inside a captured CUDA graph, without gaps between launches.
+def device_ms(*runs: Callable[[], Any]) -> float | None:
+    """Median milliseconds of one of the calls inside a captured CUDA graph, without gaps between launches.
 
-    Inputs stay in the caches, as maps do that a convolution has just written. None when the call cannot be captured.
+    One call finds its inputs in the caches, as maps are that a convolution has just written; several calls, each with
+    its own inputs, that together exceed the caches, find them in memory. What they return is kept until the end, so
+    that no call writes where another one has written. None when the calls cannot be captured.
     """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     graph = torch.cuda.CUDAGraph()
+    rounds = max(1, CALLS // len(runs))
+    kept: list[Any] = []
     try:
         with torch.cuda.stream(stream):
-            run()
+            runs[0]()
         stream.synchronize()
         with torch.cuda.graph(graph, stream=stream):
-            for _ in range(CALLS):
-                run()
+            for _ in range(rounds):
+                kept[:] = [run() for run in runs]
     except RuntimeError:
         torch.cuda.synchronize()
         return None
-    return eager_ms(graph.replay, warmup=3, repeats=20) / CALLS
+    return eager_ms(graph.replay, warmup=3, repeats=20) / (rounds * len(runs))
+
+
+def launch_ms() -> float | None:
+    """Milliseconds from one kernel of a graph to the next, where neither has anything to do: a launch's own cost."""
+    one = torch.zeros(1, device="cuda")
+    return device_ms(lambda: one.add_(1))
 
 
 def copy_bandwidth() -> float:

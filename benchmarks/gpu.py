@@ -1,112 +1,48 @@
 """What only a GPU can show, in one run of less than ten minutes and one report: `make gpu`.
 
 Each part runs in a process of its own with a time limit, and fails by itself: the report keeps what the others found,
-and is rewritten after every part. Nothing is fetched; nothing about the GPU is changed.
+and is rewritten after every part. Nothing is fetched, nothing about the GPU is changed; packages that the machine lacks
+can be carried along as wheels, in the folder that SIMPLE_TRT_WHEELS names.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 from typing import Any
 
 from benchmarks.conditions import conditions
+from benchmarks.gpu_clocks import watched_clocks
+from benchmarks.gpu_machine import (
+    WHEELS_VARIABLE,
+    add_tool_folders,
+    describe_gpu,
+    install_wheels,
+    tool_versions,
+    wheels_in,
+)
+from benchmarks.gpu_parts import DATA, PARTS, Part
 from benchmarks.options import ROOT, run_main, say
 from benchmarks.processes import Outcome, run_limited
 from benchmarks.results import write_result
-from simple_trt.engines.gpu import Gpu, driver_version, need_gpu
+from simple_trt.engines.gpu import Gpu, need_gpu
+from simple_trt.errors import UsageError
 
-__all__ = ["PARTS", "Part", "main", "run_part"]
+__all__ = ["main", "run_part"]
 
 LIMIT = 560
 LEAST = 10  # seconds; with less left, a part is not begun
-DATA = "{data}"  # in a command: the file that the part writes its numbers to
-SANITIZER = ("compute-sanitizer", "--error-exitcode", "9", "--tool")
-ONCE = ("python", "-m", "benchmarks.gpu_kernels", "--once", "--out", DATA)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One thing to find out.
-
-    Args:
-        name: in the report.
-        proves: what a success shows.
-        words: the command; `python` is this interpreter, DATA the file for its numbers.
-        limit: seconds it may take.
-        needs: a Python module or a program without which it is left out.
-        environment: further variables; `{sm}` is the GPU's compute capability without its dot.
-    """
-
-    name: str
-    proves: str
-    words: tuple[str, ...]
-    limit: int
-    needs: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
-
-
-PARTS = (
-    Part(
-        "build",
-        "nvcc here compiles the kernels for this GPU; the libraries load",
-        ("python", "setup.py", "build_ext", "--inplace"),
-        180,
-        environment={"SIMPLE_TRT_CUDA": "1", "SIMPLE_TRT_CUDA_ARCHS": "{sm}"},
-    ),
-    Part(
-        "kernels",
-        "each CUDA kernel equals its twin at the presets' shapes; its time beside the twin's, torch's own and a copy's",
-        ("python", "-m", "benchmarks.gpu_kernels", "--out", DATA),
-        150,
-        needs="torch",
-    ),
-    Part(
-        "pipeline",
-        "the predictor on the GPU finds what it finds on the CPU; its time at batch 1 and 8",
-        ("python", "-m", "benchmarks.gpu_pipeline", "--out", DATA),
-        150,
-        needs="torch",
-    ),
-    Part(
-        "tests",
-        "the tests marked gpu: odd sizes, degenerate cases, gradients, engines",
-        ("python", "-m", "pytest", "-m", "gpu", "-q", "--continue-on-collection-errors", f"--junitxml={DATA}"),
-        240,
-        needs="pytest",
-    ),
-    Part(
-        "tensorrt_rtx",
-        "TensorRT-RTX builds the plain graph here, runs it, and answers as the model does; its time",
-        ("python", "-m", "benchmarks.gpu_engine", "--out", DATA),
-        150,
-        needs="tensorrt_rtx",
-    ),
-    Part(
-        "memory",
-        "compute-sanitizer sees no kernel access memory out of bounds or misaligned (with the allocator's cache off)",
-        (*SANITIZER, "memcheck", *ONCE),
-        150,
-        needs="compute-sanitizer",
-        environment={"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"},
-    ),
-    Part(
-        "races",
-        "compute-sanitizer sees no race in shared memory",
-        (*SANITIZER, "racecheck", *ONCE),
-        150,
-        needs="compute-sanitizer",
-    ),
-)
+RESERVE = 30  # seconds that each part still to come can count on, however long those before it take
+WHEELS_SECONDS = 60
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,23 +50,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Raises:
         SimpleTrtError: there is no GPU here.
+        UsageError: no such part, or no wheels where they are said to be.
     """
     args = _arguments(argv)
+    chosen = _chosen(args.only)
     gpu = need_gpu(None, "measuring on a GPU")
-    about = conditions(seed=0, threads=None) | {"gpu": _describe(gpu)}
-    parts: dict[str, Any] = {}
-    start = time.monotonic()
-    for part in PARTS:
-        if args.only and part.name not in args.only.split(","):
-            continue
-        parts[part.name] = {"proves": part.proves} | run_part(part, gpu, args.limit - (time.monotonic() - start))
-        say(f"{part.name}: {parts[part.name]['status']} {parts[part.name].get('reason', '')}")
-        write_result(args.out, "gpu", about, seconds=round(time.monotonic() - start, 1), parts=parts)
+    wheels = wheels_in(os.environ.get(WHEELS_VARIABLE))
+    add_tool_folders()
+    start, parts = time.monotonic(), {}
+    with tempfile.TemporaryDirectory() as folder:
+        if wheels:
+            parts["wheels"] = _wheels(wheels, Path(folder) / "site")
+        about = conditions(seed=0, threads=None) | {"gpu": describe_gpu(gpu), "tools": tool_versions()}
+        for i, part in enumerate(chosen):
+            left = args.limit - (time.monotonic() - start) - RESERVE * (len(chosen) - 1 - i)
+            parts[part.name] = {"proves": part.proves} | _guarded(part, gpu, left)
+            say(f"{part.name}: {parts[part.name]['status']} {parts[part.name].get('reason', '')}")
+            write_result(args.out, "gpu", about, seconds=round(time.monotonic() - start, 1), parts=parts)
     return int(any(part["status"] == "failed" for part in parts.values()))
 
 
 def run_part(part: Part, gpu: Gpu, seconds: float) -> dict[str, Any]:
-    """Run one part within the seconds that are left: its status, why, how long it took, and its numbers."""
+    """Run one part within the seconds that are left: its status, why, how long, its numbers, the clocks seen."""
     if part.needs and not (find_spec(part.needs) or which(part.needs)):
         return {"status": "skipped", "reason": f"no {part.needs} here"}
     if seconds < LEAST:
@@ -138,13 +79,36 @@ def run_part(part: Part, gpu: Gpu, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         words = [_word(word, data) for word in part.words]
-        variables = {name: value.format(sm="{}{}".format(*gpu.compute_capability)) for name, value in _items(part)}
-        outcome = run_limited(words, min(part.limit, seconds), ROOT, variables)
-        return _report(outcome) | {"data": _numbers(data)}
+        sm = "{}{}".format(*gpu.compute_capability)
+        variables = {name: value.format(sm=sm) for name, value in part.environment.items()}
+        with watched_clocks() as clocks:
+            outcome = run_limited(words, min(part.limit, seconds), ROOT, variables)
+        return _report(outcome) | {"data": _numbers(data), "clocks": clocks or None}
 
 
-def _items(part: Part) -> list[tuple[str, str]]:
-    return list(part.environment.items())
+def _guarded(part: Part, gpu: Gpu, seconds: float) -> dict[str, Any]:
+    """As run_part; what goes wrong around the part is its failure, too, and not that of the parts after it."""
+    try:
+        return run_part(part, gpu, seconds)
+    except Exception as error:
+        return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+
+
+def _wheels(wheels: Sequence[Path], site: Path) -> dict[str, Any]:
+    about = {
+        "proves": "the packages that were carried along can be installed",
+        "data": [wheel.name for wheel in wheels],
+    }
+    return about | _report(install_wheels(wheels, site, WHEELS_SECONDS))
+
+
+def _chosen(names: str) -> list[Part]:
+    wanted = names.split(",") if names else [part.name for part in PARTS]
+    known = {part.name: part for part in PARTS}
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise UsageError(f"no part '{unknown[0]}'", f"choose from {', '.join(known)}")
+    return [part for part in PARTS if part.name in wanted]
 
 
 def _word(word: str, data: Path) -> str:
@@ -176,10 +140,6 @@ def _test_counts(xml: str) -> dict[str, Any]:
     cases = [case for suite in suites for case in suite.iter("testcase")]
     bad = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
     return counts | {"failed": [f"{case.get('classname')}::{case.get('name')}" for case in bad]}
-
-
-def _describe(gpu: Gpu) -> dict[str, Any]:
-    return {"name": gpu.name, "sm": gpu.sm, "memory_gib": round(gpu.memory / 2**30, 1), "driver_cuda": driver_version()}
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

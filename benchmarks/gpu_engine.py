@@ -25,7 +25,7 @@ from simple_trt.engines.gpu import need_gpu
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import whole_file
 
-__all__ = ["main"]
+__all__ = ["build_plan", "main"]
 
 PRECISIONS = ("fp32", "fp16")
 WARMUP, RUNS = 10, 100
@@ -57,7 +57,8 @@ def _row(source: str, precision: str, folder: Path) -> dict[str, Any]:
 
 def _measure(source: str, precision: str, folder: Path) -> dict[str, Any]:
     """Build, run, compare with the model, time: milliseconds from host memory to host memory."""
-    plan = _build(source, precision, folder)
+    plan = folder / f"{precision}.engine"
+    build_plan(source, "tensorrt-rtx", precision, plan)
     coarse = np.random.default_rng(0).standard_normal((1, 3, SIZE // 16, SIZE // 16), np.float32)
     inputs = {"image": coarse.repeat(16, 2).repeat(16, 3)}
     with open_engine(plan, LoadOptions(device=0)) as engine:
@@ -73,24 +74,12 @@ def _model_answer(source: str, inputs: dict[str, NDArray[np.float32]]) -> dict[s
         return engine.infer(inputs)
 
 
-def _build(source: str, precision: str, folder: Path) -> Path:
-    plan = folder / f"{precision}.engine"
-    words = [
-        "build",
-        source,
-        "--target",
-        "tensorrt-rtx",
-        "--precision",
-        precision,
-        "--size",
-        str(SIZE),
-        "-o",
-        str(plan),
-    ]
+def build_plan(source: str, target: str, precision: str, plan: Path) -> None:
+    """Build an engine for a GPU with `simple-trt build`. Raises SimpleTrtError with its last words when that fails."""
+    words = ["build", source, "--target", target, "--precision", precision, "--size", str(SIZE), "-o", str(plan)]
     done = subprocess.run([sys.executable, "-m", "simple_trt", *words], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise SimpleTrtError(f"the build failed: {done.stderr.strip()[-600:]}", "see its message")
-    return plan
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from benchmarks import torch_operators
 from benchmarks.contenders import Arrays, Contender
+from benchmarks.floors import Work, letterbox_work, preset_work
 from benchmarks.planted import STRIDE, planted_maps
 from simple_trt import ops
 from simple_trt.models.presets import Preset, find_preset
 from simple_trt.ops import Direction, reference
 
-__all__ = ["CASES", "OpCase", "OpContender", "largest_difference", "tensors_of"]
+__all__ = ["CASES", "GPU_CASES", "OpCase", "OpContender", "largest_difference", "tensors_of"]
 
 SIZE = 512
 CELLS = SIZE // STRIDE
@@ -39,6 +40,7 @@ class OpCase:
         arguments: (seed, dtype of maps) -> arguments, on the CPU.
         tolerances: of each output: largest difference to the twin, relative above 1; 0 means equal.
         native: the nearest thing that torch's own operators offer, or None; it may differ at borders and ties.
+        work: what it has to do at least, by the maps' type as `floors` calls it.
     """
 
     name: str
@@ -46,6 +48,7 @@ class OpCase:
     arguments: Callable[[int, torch.dtype], Arguments]
     tolerances: tuple[float, ...]
     native: Callable[..., Any] | None = None
+    work: Callable[[str], Work] | None = None
 
     def implementation(self, which: str) -> Callable[..., Any]:
         """`kernel`, `twin` or `native`. Raises ValueError when there is none of that name."""
@@ -105,79 +108,94 @@ def _photo(height: int, width: int, seed: int, _: torch.dtype) -> Arguments:
     return torch.from_numpy(pixels), SIZE, SIZE, MEAN, STD
 
 
-def _features(preset: Preset, directions: Arguments, seed: int, dtype: torch.dtype) -> Arguments:
+def _features(preset: Preset, batch: int, directions: Arguments, seed: int, dtype: torch.dtype) -> Arguments:
     """Two feature maps of the pooling modules' inner width, each followed by its direction where there is one."""
     generator = torch.Generator().manual_seed(seed)
-    first, second = (torch.randn(1, preset.mid, CELLS, CELLS, generator=generator).to(dtype) for _ in range(2))
+    first, second = (torch.randn(batch, preset.mid, CELLS, CELLS, generator=generator).to(dtype) for _ in range(2))
     return (first, *directions[:1], second, *directions[1:])
 
 
-def _maps(seed: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Points, offsets and pose with PEOPLE planted people."""
-    maps = planted_maps(PEOPLE, SIZE, seed)
-    points, offsets, pose = (torch.from_numpy(maps[name]).to(dtype) for name in ("points", "offsets", "pose"))
-    return points, offsets, pose
+def _maps(batch: int, seed: int, dtype: torch.dtype) -> list[Tensor]:
+    """Points, offsets and pose with PEOPLE planted people in each image."""
+    images = [planted_maps(PEOPLE, SIZE, seed + i) for i in range(batch)]
+    names = ("points", "offsets", "pose")
+    return [torch.cat([torch.from_numpy(image[name]) for image in images]).to(dtype) for name in names]
 
 
-def _find_peaks(preset: Preset, seed: int, dtype: torch.dtype) -> Arguments:
-    return _maps(seed, dtype)[0], THRESHOLD, preset.settings.peaks
+def _find_peaks(preset: Preset, batch: int, seed: int, dtype: torch.dtype) -> Arguments:
+    return _maps(batch, seed, dtype)[0], THRESHOLD, preset.settings.peaks
 
 
-def _group_boxes(preset: Preset, seed: int, dtype: torch.dtype) -> Arguments:
-    points, offsets, _ = _maps(seed, dtype)
+def _group_boxes(preset: Preset, batch: int, seed: int, dtype: torch.dtype) -> Arguments:
+    points, offsets, _ = _maps(batch, seed, dtype)
     s = preset.settings
     scores, indices = reference.find_peaks(points, THRESHOLD, s.peaks)
     return scores, indices, offsets, STRIDE, s.center_area, s.nms_sigma, s.people
 
 
-def _boxes(preset: Preset, seed: int, dtype: torch.dtype) -> Tensor:
+def _boxes(preset: Preset, batch: int, seed: int, dtype: torch.dtype) -> Tensor:
     """Boxes of PEOPLE people, and random ones in the rows that would be empty: an op must not profit from those."""
-    boxes = reference.group_boxes(*_group_boxes(preset, seed, dtype))[0]
-    corner = torch.rand(1, preset.settings.people, 2, generator=torch.Generator().manual_seed(seed)) * SIZE * 0.7
+    boxes = reference.group_boxes(*_group_boxes(preset, batch, seed, dtype))[0]
+    generator = torch.Generator().manual_seed(seed)
+    corner = torch.rand(batch, preset.settings.people, 2, generator=generator) * SIZE * 0.7
     random_boxes = torch.cat((corner, corner + SIZE * 0.3), dim=2)
     return torch.where((boxes[..., 2:] > boxes[..., :2]).all(2, keepdim=True), boxes, random_boxes)
 
 
-def _crop_heatmaps(preset: Preset, seed: int, dtype: torch.dtype) -> Arguments:
+def _crop_heatmaps(preset: Preset, batch: int, seed: int, dtype: torch.dtype) -> Arguments:
     s = preset.settings
-    return _maps(seed, dtype)[2], _boxes(preset, seed, dtype), STRIDE, *s.crop, s.padding, s.samples
+    boxes = _boxes(preset, batch, seed, dtype)
+    return _maps(batch, seed, dtype)[2], boxes, STRIDE, *s.crop, s.padding, s.samples
 
 
-def _read_keypoints(preset: Preset, seed: int, dtype: torch.dtype) -> Arguments:
-    pose, boxes, *settings = _crop_heatmaps(preset, seed, dtype)
+def _read_keypoints(preset: Preset, batch: int, seed: int, dtype: torch.dtype) -> Arguments:
+    pose, boxes, *settings = _crop_heatmaps(preset, batch, seed, dtype)
     crops = reference.crop_heatmaps(pose, boxes, *settings).clamp(0, 1)
     prior = torch.full((pose.shape[1], 2), 0.5)
     s = preset.settings
     return pose, crops, boxes, prior, STRIDE, s.padding, s.present
 
 
-def _preset_cases(name: str) -> list[OpCase]:
+def _preset_cases(name: str, batch: int = 1) -> list[OpCase]:
     preset = find_preset(name)
     left, top = Direction.LEFT, Direction.TOP
-    features, native = partial(partial, _features, preset), torch_operators
-    crops = partial(_crop_heatmaps, preset)
+    features = partial(partial, _features, preset, batch)
+
+    def case(
+        kind: str, arguments: Callable[..., Arguments], tolerances: tuple[float, ...], native: Any = None
+    ) -> OpCase:
+        title = f"{name} {kind}" + (f", batch {batch}" if batch > 1 else "")
+        work = partial(_work, preset, batch, kind)
+        return OpCase(title, kind.split()[0], arguments, tolerances, native, work)
+
+    def maps(make: Callable[..., Arguments]) -> Callable[..., Arguments]:
+        return partial(make, preset, batch)
+
     return [
-        OpCase(f"{name} corner_pool left + map", "corner_pool", features((left,)), (0,), native.corner_pool),
-        OpCase(f"{name} corner_pool top + map", "corner_pool", features((top,)), (0,), native.corner_pool),
-        OpCase(f"{name} corner_pool top + left", "corner_pool", features((top, left)), (0,), native.corner_pool),
-        OpCase(f"{name} center_pool", "center_pool", features(()), (0,), native.center_pool),
-        OpCase(f"{name} find_peaks", "find_peaks", partial(_find_peaks, preset), (0, 0), native.find_peaks),
-        OpCase(f"{name} group_boxes", "group_boxes", partial(_group_boxes, preset), (1e-5, 1e-5, 0, 0)),
-        OpCase(f"{name} crop_heatmaps", "crop_heatmaps", crops, (1e-5,), native.crop_heatmaps),
-        OpCase(f"{name} read_keypoints", "read_keypoints", partial(_read_keypoints, preset), (1e-5,)),
+        case("corner_pool left + map", features((left,)), (0,), torch_operators.corner_pool),
+        case("corner_pool top + map", features((top,)), (0,), torch_operators.corner_pool),
+        case("corner_pool top + left", features((top, left)), (0,), torch_operators.corner_pool),
+        case("center_pool", features(()), (0,), torch_operators.center_pool),
+        case("find_peaks", maps(_find_peaks), (0, 0), torch_operators.find_peaks),
+        case("group_boxes", maps(_group_boxes), (1e-5, 1e-5, 0, 0)),
+        case("crop_heatmaps", maps(_crop_heatmaps), (1e-5,), torch_operators.crop_heatmaps),
+        case("read_keypoints", maps(_read_keypoints), (1e-5,)),
     ]
 
 
+def _work(preset: Preset, batch: int, kind: str, dtype: str) -> Work:
+    return preset_work(preset, dtype, batch)[kind]
+
+
 def _letterbox_case(height: int, width: int) -> OpCase:
-    return OpCase(f"{width}x{height} letterbox", "letterbox", partial(_photo, height, width), (2e-5,))
+    name, work = f"{width}x{height} letterbox", partial(letterbox_work, height, width)
+    return OpCase(name, "letterbox", partial(_photo, height, width), (2e-5,), work=work)
 
 
-CASES: dict[str, OpCase] = {
-    case.name: case
-    for case in (
-        *_preset_cases("deploy-w18"),
-        *_preset_cases("edge"),
-        _letterbox_case(480, 640),
-        _letterbox_case(1080, 1920),
-    )
-}
+def _by_name(*cases: OpCase) -> dict[str, OpCase]:
+    return {case.name: case for case in cases}
+
+
+_LETTERBOXES = (_letterbox_case(480, 640), _letterbox_case(1080, 1920))
+CASES = _by_name(*_preset_cases("deploy-w18"), *_preset_cases("edge"), *_LETTERBOXES)
+GPU_CASES = _by_name(*_preset_cases("deploy-w32"), *_preset_cases("deploy-w32", 8), *_LETTERBOXES)

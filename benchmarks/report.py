@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.design_tables import floor_tables, register_tables
+from benchmarks.fuzz_tables import fuzz_tables
 from benchmarks.gpu_tables import gpu_tables
 from benchmarks.options import ROOT, run_main, say
 from benchmarks.results import RESULTS, read_result
@@ -22,6 +24,7 @@ from benchmarks.tables import (
     kernel_tables,
     latency_tables,
     people_tables,
+    precision_tables,
     stage_tables,
 )
 from benchmarks.training_tables import ablation_tables, tracking_tables, training_tables
@@ -30,16 +33,20 @@ from simple_trt.files import whole_file
 
 __all__ = ["PAGES", "RENDERERS", "filled", "main", "section"]
 
-PAGES = (ROOT / "benchmarks" / "README.md", ROOT / "docs" / "accuracy.md")
+PAGES = (ROOT / "benchmarks" / "README.md", ROOT / "docs" / "accuracy.md", ROOT / "docs" / "fuzzing.md")
 RENDERERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "latency": latency_tables,
     "kernels": kernel_tables,
     "people": people_tables,
     "stages": stage_tables,
     "accuracy": accuracy_tables,
+    "precision": precision_tables,
     "training": training_tables,
     "ablation": ablation_tables,
     "tracking": tracking_tables,
+    "floors": floor_tables,
+    "registers": register_tables,
+    "fuzz": fuzz_tables,
     "gpu": gpu_tables,
 }
 MARKED = re.compile(r"(<!-- results:([\w-]+) -->\n).*?(<!-- end:\2 -->)", re.DOTALL)

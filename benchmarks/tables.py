@@ -11,11 +11,14 @@ __all__ = [
     "kernel_tables",
     "latency_tables",
     "people_tables",
+    "precision_tables",
     "stage_tables",
     "table",
 ]
 
 Result = Mapping[str, Any]
+
+NOT_BUILT = ["not built", *["-"] * 6]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -25,8 +28,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def conditions_line(result: Result) -> str:
-    """When, where and with what a result was measured."""
+    """When, where and with what a result was measured, or made where it says how."""
     c = result["conditions"]
+    threads = "" if c["threads"] is None else f"{c['threads']} threads, "
     changed = " with local changes" if c["commit"]["changed"] else ""
     cpu = c["cpu"]
     machine = f"{cpu['model']} ({cpu['family']}), {cpu['cores']} cores, {cpu['memory_gib']} GiB"
@@ -34,13 +38,13 @@ def conditions_line(result: Result) -> str:
     parts = [
         f"{c['date'][:16].replace('T', ' ')} UTC, commit {c['commit']['hash'][:10]}{changed}",
         f"{machine} ({', '.join(cpu['features'])})",
-        f"{c['threads']} threads, seed {c['seed']}, Python {c['python']}, {versions}",
+        f"{threads}seed {c['seed']}, Python {c['python']}, {versions}",
     ]
     if "load_before" in c:
         parts.append(
             f"load {c['load_before']} before, {c['load_after']} after, {c['stolen_share']:.2%} of the time stolen"
         )
-    return f"*Measured {'; '.join(parts)}. Command: `{c['command']}`.*"
+    return f"*{result.get('made', 'Measured')} {'; '.join(parts)}. Command: `{c['command']}`.*"
 
 
 def latency_tables(result: Result) -> str:
@@ -150,6 +154,22 @@ def accuracy_tables(result: Result) -> str:
     head = ["", "AP", "AP50", "AP75", "APM", "APL", "AR", "standard error of AP", "AP lost against torch", "ms a photo"]
     photos = result["settings"]["photos"]
     return f"{result['model']['name']}, first {photos} photos of the 300-image split:\n\n{table(head, rows)}"
+
+
+def precision_tables(result: Result) -> str:
+    """AP, what is lost, and time of each precision."""
+    head = ["", "int8 blocks", "photos", "AP", "AP lost against the model", "median ms", "quartiles ms", "MB"]
+    rows = [[r["name"], *(NOT_BUILT if "failed" in r else _precision_row(r))] for r in result["rows"]]
+    s = result["settings"]
+    what = f"{result['model']['name']}, first {s['photos']} photos of the 300-image split, limit {s['max_ap_drop']:g}"
+    return f"{what}:\n\n{table(head, rows)}"
+
+
+def _precision_row(row: Result) -> list[str]:
+    ap, blocks = row["ap"], f"{row['int8_blocks']} of {row['blocks']}" if row["blocks"] else "-"
+    times = _ms(row["ms"]) if "ms" in row else ("-", row["subject"])
+    lost = f"{ap['drop']:+.4f} ± {ap['standard_error']:.4f}"
+    return [blocks, ap["images"], f"{ap['engine']:.4f}", lost, *times, f"{row['bytes'] / 1e6:.1f}"]
 
 
 def _targets(targets: Sequence[Result]) -> str:

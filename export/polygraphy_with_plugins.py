@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 
 from simple_trt.engines.builder import message_log
-from simple_trt.engines.device import import_library
+from simple_trt.engines.plan_engine import import_library
 from simple_trt.engines.tensorrt import MODULE, PACKAGE, load_plugins
 from simple_trt.errors import SimpleTrtError
 

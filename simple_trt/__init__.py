@@ -12,12 +12,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__all__ = ["People", "Session", "SimpleTrtError", "TrackSettings", "Tracker", "__version__", "open_engine"]
+__all__ = [
+    "People",
+    "Session",
+    "SimpleTrtError",
+    "SmoothSettings",
+    "Smoother",
+    "TrackSettings",
+    "Tracker",
+    "__version__",
+    "open_engine",
+]
 
 _HOMES = {
     "People": "simple_trt.types",
     "Session": "simple_trt.runtime",
     "SimpleTrtError": "simple_trt.errors",
+    "SmoothSettings": "simple_trt.runtime.smoothing",
+    "Smoother": "simple_trt.runtime.smoothing",
     "TrackSettings": "simple_trt.runtime.tracking",
     "Tracker": "simple_trt.runtime.tracking",
     "open_engine": "simple_trt.engines",

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import whole_file
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "Picture", "read_picture", "write_picture"]
+__all__ = ["MAX_PIXELS", "SUFFIXES", "Picture", "is_animated", "read_picture", "write_picture"]
 
 Picture = NDArray[np.uint8]
 """RGB uint8 [H,W,3]."""
@@ -52,6 +52,15 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
         turn = UPRIGHT.get(_orientation(image))
         upright = image if turn is None else image.transpose(turn)
         return _to_rgb(path, upright)
+
+
+def is_animated(path: str | os.PathLike[str]) -> bool:
+    """Whether a picture file holds more than one picture; of a file that cannot be read, False."""
+    try:
+        with _explained(Path(path)), Image.open(path, formats=FORMATS) as image:
+            return bool(getattr(image, "is_animated", False))
+    except SimpleTrtError:
+        return False
 
 
 def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+from fake_cuda import CudaError, FakeCuda, Work
 from fake_gpu import new_module
 from tensorrt_api import VERSIONS, Guarded, check_call
 
@@ -42,6 +43,8 @@ class FakeTensorRt:
         self.raised: Exception | None = None
         self.starts = True
         self.layer_text: str | None = None
+        self.cuda = FakeCuda()
+        self.capturable = True
         self.seconds = 0.0
         self.steps = 2
         self.config = _Config(self)
@@ -211,6 +214,7 @@ class _Builder:
 class _Runtime:
     def __init__(self, fake: FakeTensorRt, log: Any) -> None:
         self.fake, self.log = fake, log
+        fake.log = log
         self.engine_host_code_allowed = False
 
     def deserialize_cuda_engine(self, plan: bytes) -> Any:
@@ -270,13 +274,26 @@ class FakeEngine:
             raw = (ctypes.c_char * (count * dtype.itemsize)).from_address(addresses[name])
             return np.frombuffer(raw, dtype).reshape(shape)
 
-        def run(stream: int) -> bool:
-            self._fake.calls.append(f"execute_async_v3 {stream}")
-            names = [name for name in self._ports if name not in self._inputs]
-            found = self._session.run(names, {name: view(name) for name in self._inputs})
-            for name, array in zip(names, found, strict=True):
+        def run() -> None:
+            found = self._session.run(results, {name: view(name) for name in self._inputs})
+            for name, array in zip(results, found, strict=True):
                 view(name)[...] = array
+
+        results = [name for name in self._ports if name not in self._inputs]
+
+        def enqueue(stream: int) -> bool:
+            fake = self._fake
+            fake.calls.append(f"execute_async_v3 {stream}")
+            spans = {name: (addresses[name], view(name).nbytes) for name in self._ports}
+            reads, writes = [spans[name] for name in self._inputs], [spans[name] for name in results]
+            try:
+                if not fake.capturable:
+                    fake.cuda.synchronize(stream)
+                fake.cuda.launch(stream, Work("engine", reads, writes, run))
+            except CudaError as error:
+                fake.log.log(Severity.ERROR, f"enqueueV3: {error}")
+                return False
             return True
 
-        context = SimpleNamespace(set_tensor_address=addresses.__setitem__, execute_async_v3=run)
+        context = SimpleNamespace(set_tensor_address=addresses.__setitem__, execute_async_v3=enqueue)
         return self._fake.guard("IExecutionContext", context)

@@ -98,6 +98,7 @@ C_ROOMS = {
     "csrc/torch": {"torch"},
     "csrc/python": {"python"},
     "plugins": {"tensorrt"},
+    "examples/cpp": {"tensorrt"},
 }
 
 
@@ -127,6 +128,7 @@ def test_backends_know_only_their_own_framework():
         "tensorrt": {"tensorrt"},
         "tensorrt_rtx": {"tensorrt_rtx"},
         "torch": {"torch"},
+        "torch_device": {"torch"},  # the same backend's part for sessions on a GPU
     }
     for path in (PACKAGE / "engines").glob("*.py"):
         used = {name.split(".")[0] for name in imports(path)} & frameworks

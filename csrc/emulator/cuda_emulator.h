@@ -28,6 +28,11 @@
 #define SIMPLE_TRT_DYNAMIC_SHARED(type, name) \
   type* const name = static_cast<type*>(::simple_trt::emulator::dynamic_shared())
 
+#define SIMPLE_TRT_UNROLL
+
+/// A device stops at an access of `bytes` bytes that does not start at a multiple of them.
+#define SIMPLE_TRT_ALIGNED(address, bytes) ::simple_trt::emulator::aligned(address, bytes, SIMPLE_TRT_SITE)
+
 #define SIMPLE_TRT_SITE (::simple_trt::emulator::Site{__FILE__, __LINE__})
 #define __syncthreads() ::simple_trt::emulator::wait_for_block(SIMPLE_TRT_SITE)
 #define __syncwarp(...) ::simple_trt::emulator::SyncWarp{SIMPLE_TRT_SITE}(__VA_ARGS__)
@@ -92,6 +97,12 @@ template <class T>
 T shuffle_xor(uint32_t mask, T value, int bits, Site site) {
   const unsigned self = lane();
   return unpack<T>(meet_warp(mask, pack(value), site), (self ^ static_cast<unsigned>(bits)) & 31u);
+}
+
+template <class T>
+T* aligned(T* address, size_t bytes, Site site) {
+  if (reinterpret_cast<uintptr_t>(address) % bytes != 0) fail_misaligned(bytes, site);
+  return address;
 }
 
 template <class T, class Change>

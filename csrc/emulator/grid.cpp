@@ -258,6 +258,10 @@ const WarpView& meet_warp(uint32_t mask, uint64_t value, Site site) {
   return self.view;
 }
 
+void fail_misaligned(size_t bytes, Site site) {
+  block().fail("an access of " + std::to_string(bytes) + " bytes is misaligned, at " + place(site));
+}
+
 void maybe_yield() {
   if (block().random()() & 1u) block().suspend(State::kReady);
 }

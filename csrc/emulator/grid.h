@@ -54,6 +54,9 @@ void wait_for_block(Site site);
 /// A warp collective: returns when all lanes of `mask` that have not ended are here with the same mask.
 const WarpView& meet_warp(uint32_t mask, uint64_t value, Site site);
 
+/// Ends the block with the error that a device would give for a misaligned access.
+[[noreturn]] void fail_misaligned(size_t bytes, Site site);
+
 /// Lane of the running thread in its warp.
 unsigned lane();
 

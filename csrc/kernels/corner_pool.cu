@@ -1,125 +1,188 @@
-// Memory is read and written once, in whole rows of 32 neighbours, whatever the scan direction:
-//   columns  a block has 32 columns; its warps take consecutive runs of rows, hold them in registers, and exchange the
-//            maxima of the runs through shared memory;
-//   rows     a warp has a row and scans 32 places at a time with shuffles;
-//   cross    a block has a plane: columns of one map and rows of the other in one pass, for two pools and their sum.
+// Memory is read and written once, 16 bytes a thread at a time, whatever the scan direction:
+//   rows     the lanes of a line scan it with shuffles, as many lines to a warp as fit;
+//   columns  a block has a strip of columns; a thread holds four rows of a pack, and the maxima of what is before them
+//            come from the warp by shuffles, from other warps through shared memory;
+//   cross    both at once, of two maps, for two pools and their sum: a block has a plane.
 #include "corner_pool.h"
 #include "launch.h"
-#include "pool_warp.h"
+#include "pool_words.h"
 
 namespace simple_trt {
 namespace {
 
-constexpr int kColumnWarps = 8;
-constexpr int kRowsAWarp = 8;  // rows of a column run, in registers
-constexpr int kRowWarps = 8;
-constexpr int kParts = 4;  // of 32 places: loads of a row in flight
-constexpr int kCrossWarps = 16;
-constexpr int kCrossRows = 4;
-constexpr int kMostCrossRows = 8192;  // whose running maxima fit the shared memory
+constexpr int kRowThreads = 256;
+constexpr int kColumnThreads = 256;
+constexpr int kColumnLanes = 8;  // 128 bytes: a line of the caches
+constexpr int kColumnRows = 4;   // of a thread: loads in flight
+constexpr int kCrossThreads = 512;
+constexpr int kCrossRows = 2;         // of each of two maps
+constexpr int kMostCrossRows = 8192;  // whose running maxima fit the shared memory beside the static one
 
 /// A map's place of scan step `step` of `size`.
 __device__ inline int place_of(int step, int size, bool backwards) { return backwards ? size - 1 - step : step; }
 
-/// Largest key of a lane's column in earlier warps' runs; `all` becomes that of all runs and what was before.
-__device__ inline int before_this_warp(const int (*runs)[kWarpSize], int warps, int& all) {
-  int before = all;
-  for (int warp = 0; warp < warps; ++warp) {
-    if (warp == static_cast<int>(threadIdx.y)) before = all;
-    all = larger(all, runs[warp][threadIdx.x]);
+/// Rows of a pack, in scan order.
+template <int kRows>
+struct Tile {
+  Words rows[kRows];
+};
+
+/// What the tiles of a thread are made of: its pack among the columns, and how many elements that has.
+struct PackPlace {
+  int64_t first;  // element of the map: row 0 of the pack
+  int count;      // 0 where there is none
+};
+
+template <class T>
+__device__ inline PackPlace place_pack(int64_t plane, int pack, int width) {
+  const int at = pack * kPack<T>;
+  return {plane + at, pack < 0 ? 0 : smaller(width - at, kPack<T>)};
+}
+
+template <class T, bool kAligned, int kRows>
+__device__ inline void load_tile(Tile<kRows>& tile, const T* map, const PackPlace& pack, int first, int height,
+                                 int width, bool upwards) {
+  SIMPLE_TRT_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    const int64_t row = place_of(first + i, height, upwards);
+    const int count = first + i < height ? pack.count : 0;
+    tile.rows[i] = load_pack<T, kAligned>(map + pack.first + row * width, count);
+  }
+}
+
+template <class T, bool kAligned, int kRows>
+__device__ inline void store_tile(T* map, const Tile<kRows>& tile, const PackPlace& pack, int first, int height,
+                                  int width, bool upwards) {
+  SIMPLE_TRT_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    const int64_t row = place_of(first + i, height, upwards);
+    const int count = first + i < height ? pack.count : 0;
+    store_pack<T, kAligned>(map + pack.first + row * width, count, tile.rows[i]);
+  }
+}
+
+/// The largest of a pack's columns above this thread's rows: `carry` and the earlier threads' `run`. `carry` becomes
+/// that of the whole tile of the block. Between two calls there must be a barrier.
+template <class T>
+__device__ inline Words before_this_thread(const Words& run, int lanes, Words (*warps)[kWarpSize], Words& carry) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+  const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
+  Words upto = run;
+  for (int distance = lanes; distance < kWarpSize; distance *= 2) {
+    for (int i = 0; i < kWords; ++i) {
+      const uint32_t earlier = __shfl_up_sync(kFullWarp, upto.at[i], distance);
+      if (lane >= distance) upto.at[i] = larger_word<T>(upto.at[i], earlier);
+    }
+  }
+  Words before = lowest_words<T>();
+  for (int i = 0; i < kWords; ++i) {
+    const uint32_t earlier = __shfl_up_sync(kFullWarp, upto.at[i], lanes);
+    if (lane >= lanes) before.at[i] = earlier;
+  }
+  if (lane >= kWarpSize - lanes) warps[warp][lane & (lanes - 1)] = upto;
+  __syncthreads();
+  for (int other = 0; other < static_cast<int>(blockDim.x) / kWarpSize; ++other) {
+    if (other == warp) before = larger_words<T>(before, carry);
+    carry = larger_words<T>(carry, warps[other][lane & (lanes - 1)]);
   }
   return before;
 }
 
-template <class T, bool kAdd>
-__global__ void __launch_bounds__(kWarpSize* kColumnWarps)
-    pool_columns(const T* x, const T* addend, T* pooled, int height, int width, int chunks, bool upwards) {
-  __shared__ int runs[kColumnWarps][kWarpSize];
-  const int column = static_cast<int>(blockIdx.x % chunks) * kWarpSize + static_cast<int>(threadIdx.x);
-  const int64_t first = static_cast<int64_t>(blockIdx.x / chunks) * height * width + column;
-  int carry = lowest_key<T>();
-  for (int tile = 0; tile < height; tile += kColumnWarps * kRowsAWarp) {
-    const int begin = tile + static_cast<int>(threadIdx.y) * kRowsAWarp;
-    int keys[kRowsAWarp];
-    for (int i = 0; i < kRowsAWarp; ++i) {
-      const int64_t at = first + static_cast<int64_t>(place_of(begin + i, height, upwards)) * width;
-      keys[i] = key_at(x, at, column < width && begin + i < height);
-    }
-    for (int i = 1; i < kRowsAWarp; ++i) keys[i] = larger(keys[i], keys[i - 1]);
-    runs[threadIdx.y][threadIdx.x] = keys[kRowsAWarp - 1];
-    __syncthreads();
-    const int before = before_this_warp(runs, kColumnWarps, carry);
-    __syncthreads();  // `runs` is free for the next tile
-    for (int i = 0; i < kRowsAWarp; ++i) {
-      if (column >= width || begin + i >= height) continue;
-      const int64_t at = first + static_cast<int64_t>(place_of(begin + i, height, upwards)) * width;
-      const T value = value_of_int<T>(larger(before, keys[i]));
-      pooled[at] = kAdd ? add_rounded(value, addend[at]) : value;
-    }
+/// Running maxima down a tile, from `carry` on, which goes on to the next one.
+template <class T, int kRows>
+__device__ inline void scan_tile(Tile<kRows>& tile, int lanes, Words (*warps)[kWarpSize], Words& carry) {
+  for (int i = 1; i < kRows; ++i) tile.rows[i] = larger_words<T>(tile.rows[i], tile.rows[i - 1]);
+  const Words before = before_this_thread<T>(tile.rows[kRows - 1], lanes, warps, carry);
+  for (int i = 0; i < kRows; ++i) tile.rows[i] = larger_words<T>(tile.rows[i], before);
+}
+
+/// `addend` may be null, or `pooled` itself.
+template <class T, bool kAligned>
+__global__ void __launch_bounds__(kColumnThreads)
+    pool_columns(const T* x, const T* addend, T* pooled, int height, int width, int bits, int strips, bool upwards) {
+  __shared__ Words warps[kColumnThreads / kWarpSize][kWarpSize];
+  const int lanes = 1 << bits;
+  const int tile_rows = (kColumnThreads >> bits) * kColumnRows;
+  const int own_first = (static_cast<int>(threadIdx.x) >> bits) * kColumnRows;
+  const int64_t plane = static_cast<int64_t>(blockIdx.x / strips) * height * width;
+  const int column = static_cast<int>(blockIdx.x % strips) * lanes + (static_cast<int>(threadIdx.x) & (lanes - 1));
+  const PackPlace pack = place_pack<T>(plane, column, width);
+  Words carry = lowest_words<T>();
+  for (int begin = 0; begin < height; begin += tile_rows) {
+    const int first = begin + own_first;
+    Tile<kColumnRows> tile, added{};
+    load_tile<T, kAligned>(tile, x, pack, first, height, width, upwards);
+    if (addend) load_tile<T, kAligned>(added, addend, pack, first, height, width, upwards);
+    if (begin > 0) __syncthreads();  // `warps` is free again
+    scan_tile<T>(tile, lanes, warps, carry);
+    for (int i = 0; addend && i < kColumnRows; ++i) tile.rows[i] = add_words<T>(tile.rows[i], added.rows[i]);
+    store_tile<T, kAligned>(pooled, tile, pack, first, height, width, upwards);
   }
 }
 
-template <class T, bool kAdd>
-__global__ void __launch_bounds__(kWarpSize* kRowWarps)
-    pool_rows(const T* x, const T* addend, T* pooled, int64_t rows, int width, bool leftwards) {
-  const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowWarps + threadIdx.y;
-  if (row >= rows) return;
-  const int lane = static_cast<int>(threadIdx.x);
-  int carry = lowest_key<T>();
-  for (int begin = lane; begin < width + lane; begin += kParts * kWarpSize) {
-    int keys[kParts];
-    for (int i = 0; i < kParts; ++i) {
-      const int step = begin + i * kWarpSize;
-      keys[i] = key_at(x, row * width + place_of(step, width, leftwards), step < width);
-    }
-    for (int i = 0; i < kParts; ++i) {
-      keys[i] = larger(carry, warp_running_max(keys[i], threadIdx.x));
-      carry = __shfl_sync(kFullWarp, keys[i], kWarpSize - 1);
-      const int step = begin + i * kWarpSize;
-      if (step >= width) continue;
-      const int64_t at = row * width + place_of(step, width, leftwards);
-      const T value = value_of_int<T>(keys[i]);
-      pooled[at] = kAdd ? add_rounded(value, addend[at]) : value;
-    }
-  }
-}
-
-/// pool(by_column) + pool(by_row). Dynamic shared memory: one int for each row, its running maximum so far.
+/// Running maxima along a line from either end.
 template <class T>
-__global__ void __launch_bounds__(kWarpSize* kCrossWarps)
-    pool_cross(const T* by_column, const T* by_row, T* pooled, int height, int width, bool upwards, bool leftwards) {
-  __shared__ int runs[kCrossWarps][kWarpSize];
-  SIMPLE_TRT_DYNAMIC_SHARED(int, row_best);
-  const int lane = static_cast<int>(threadIdx.x);
-  const int64_t plane = static_cast<int64_t>(blockIdx.x) * height * width;
-  for (int row = static_cast<int>(threadIdx.y) * kWarpSize + lane; row < height; row += kCrossWarps * kWarpSize) {
-    row_best[row] = lowest_key<T>();  // read after the first barrier below
+__device__ inline Words scan_either_way(const Words& words, uint32_t& carry, int lanes, bool leftwards) {
+  Words in_order = leftwards ? reversed<T>(words) : words;
+  scan_line<T>(in_order, carry, lanes);
+  return leftwards ? reversed<T>(in_order) : in_order;
+}
+
+template <class T, bool kAligned>
+__global__ void __launch_bounds__(kRowThreads)
+    pool_rows(const T* x, const T* addend, T* pooled, int64_t rows, int width, int bits, bool leftwards) {
+  const int lanes = 1 << bits;
+  const int64_t row =
+      static_cast<int64_t>(blockIdx.x) * (kRowThreads >> bits) + (static_cast<int>(threadIdx.x) >> bits);
+  const int packs = row < rows ? divide_up(width, kPack<T>) : 0;  // lanes without a row go along: they shuffle
+  uint32_t carry = lowest_word<T>();
+  for (int begin = 0; begin < divide_up(width, kPack<T>); begin += lanes) {
+    const int step = begin + (static_cast<int>(threadIdx.x) & (lanes - 1));
+    const PackPlace pack = place_pack<T>(row * width, step < packs ? place_of(step, packs, leftwards) : -1, width);
+    const Words words = load_pack<T, kAligned>(x + pack.first, pack.count);
+    Words added{};
+    if (addend) added = load_pack<T, kAligned>(addend + pack.first, pack.count);
+    Words result = scan_either_way<T>(words, carry, lanes, leftwards);
+    if (addend) result = add_words<T>(result, added);
+    store_pack<T, kAligned>(pooled + pack.first, pack.count, result);
   }
-  for (int step = lane; step < width + lane; step += kWarpSize) {
-    const int64_t column = plane + place_of(step, width, leftwards);
-    int carry = lowest_key<T>();
-    for (int tile = 0; tile < height; tile += kCrossWarps * kCrossRows) {
-      const int begin = tile + static_cast<int>(threadIdx.y) * kCrossRows;
-      int column_keys[kCrossRows], row_keys[kCrossRows];
+}
+
+/// pool(by_column) + pool(by_row). Strips of columns come in the rows' scan order; dynamic shared memory, where there
+/// are several: one word for each row, its running maximum so far.
+template <class T, bool kAligned>
+__global__ void __launch_bounds__(kCrossThreads, 2)
+    pool_cross(const T* by_column, const T* by_row, T* pooled, int height, int width, int bits, bool upwards,
+               bool leftwards) {
+  __shared__ Words warps[kCrossThreads / kWarpSize][kWarpSize];
+  SIMPLE_TRT_DYNAMIC_SHARED(uint32_t, row_best);
+  const int lanes = 1 << bits;
+  const int lane = static_cast<int>(threadIdx.x) & (lanes - 1);
+  const int tile_rows = (kCrossThreads >> bits) * kCrossRows;
+  const int own_first = (static_cast<int>(threadIdx.x) >> bits) * kCrossRows;
+  const int packs = divide_up(width, kPack<T>);
+  const int64_t plane = static_cast<int64_t>(blockIdx.x) * height * width;
+  for (int strip = 0; strip < packs; strip += lanes) {
+    const int step = strip + lane;
+    const PackPlace pack = place_pack<T>(plane, step < packs ? place_of(step, packs, leftwards) : -1, width);
+    Words carry = lowest_words<T>();
+    for (int begin = 0; begin < height; begin += tile_rows) {
+      const int first = begin + own_first;
+      Tile<kCrossRows> down, across;
+      load_tile<T, kAligned>(down, by_column, pack, first, height, width, upwards);
+      load_tile<T, kAligned>(across, by_row, pack, first, height, width, upwards);
+      if (strip + begin > 0) __syncthreads();  // `warps` is free again
+      scan_tile<T>(down, lanes, warps, carry);
+      SIMPLE_TRT_UNROLL
       for (int i = 0; i < kCrossRows; ++i) {
-        const int64_t at = column + static_cast<int64_t>(place_of(begin + i, height, upwards)) * width;
-        const bool exists = step < width && begin + i < height;
-        column_keys[i] = key_at(by_column, at, exists);
-        row_keys[i] = key_at(by_row, at, exists);
+        const bool goes_on = packs > lanes && first + i < height;
+        uint32_t row_carry = goes_on && strip > 0 ? row_best[first + i] : lowest_word<T>();
+        const Words row = scan_either_way<T>(across.rows[i], row_carry, lanes, leftwards);
+        if (goes_on) __syncwarp();  // all lanes of the row, which are a warp's, have read its maximum
+        if (goes_on && lane == 0) row_best[first + i] = row_carry;
+        down.rows[i] = add_words<T>(down.rows[i], row);
       }
-      for (int i = 1; i < kCrossRows; ++i) column_keys[i] = larger(column_keys[i], column_keys[i - 1]);
-      runs[threadIdx.y][lane] = column_keys[kCrossRows - 1];
-      __syncthreads();
-      const int before = before_this_warp(runs, kCrossWarps, carry);
-      for (int i = 0; i < kCrossRows && begin + i < height; ++i) {
-        const int row_key = larger(row_best[begin + i], warp_running_max(row_keys[i], threadIdx.x));
-        __syncwarp();  // all lanes have read the row's maximum
-        if (lane == kWarpSize - 1) row_best[begin + i] = row_key;
-        if (step >= width) continue;
-        const int64_t at = column + static_cast<int64_t>(place_of(begin + i, height, upwards)) * width;
-        pooled[at] = add_rounded(value_of_int<T>(larger(before, column_keys[i])), value_of_int<T>(row_key));
-      }
-      __syncthreads();  // `runs` and `row_best` are free for the next tile
+      store_tile<T, kAligned>(pooled, down, pack, first, height, width, upwards);
     }
   }
 }
@@ -129,34 +192,49 @@ bool is_by_column(int direction) {
 }
 
 /// pool(x) + (addend, unless null, which may be `pooled` itself).
-template <class T, bool kAdd>
+template <class T, bool kAligned>
 Status launch_one(const T* x, const T* addend, T* pooled, const PoolShape& s, int direction, void* stream) {
+  const int packs = divide_up(s.width, kPack<T>);
   if (is_by_column(direction)) {
-    const int chunks = divide_up(s.width, kWarpSize);
-    return launch(pool_columns<T, kAdd>, grid_size(s.planes * chunks), dim3(kWarpSize, kColumnWarps), 0, stream, x,
-                  addend, pooled, s.height, s.width, chunks, direction == static_cast<int>(Direction::kTop));
+    const int bits = lane_bits(packs, kColumnLanes);
+    const int strips = divide_up(packs, 1 << bits);
+    return launch(pool_columns<T, kAligned>, grid_size(s.planes * strips), kColumnThreads, 0, stream, x, addend, pooled,
+                  s.height, s.width, bits, strips, direction == static_cast<int>(Direction::kTop));
   }
   const int64_t rows = s.planes * s.height;
-  return launch(pool_rows<T, kAdd>, grid_size(divide_up<int64_t>(rows, kRowWarps)), dim3(kWarpSize, kRowWarps), 0,
-                stream, x, addend, pooled, rows, s.width, direction == static_cast<int>(Direction::kLeft));
+  const int bits = lane_bits(packs, kWarpSize);
+  return launch(pool_rows<T, kAligned>, grid_size(divide_up<int64_t>(rows, kRowThreads >> bits)), kRowThreads, 0,
+                stream, x, addend, pooled, rows, s.width, bits, direction == static_cast<int>(Direction::kLeft));
 }
 
 /// pool(x) + pool(other): in one pass when the two run across each other. Otherwise pool(other), exact in T, waits in
 /// `pooled` for its addition.
-template <class T>
+template <class T, bool kAligned>
 Status launch_two(const T* x, const T* other, T* pooled, const PoolShape& s, int direction, int other_direction,
                   void* stream) {
-  if (is_by_column(direction) != is_by_column(other_direction) && s.height <= kMostCrossRows) {
+  const int packs = divide_up(s.width, kPack<T>);
+  const bool fits_a_warp = packs <= kWarpSize;
+  if (is_by_column(direction) != is_by_column(other_direction) && (fits_a_warp || s.height <= kMostCrossRows)) {
     const bool straight = is_by_column(direction);
     const int vertical = straight ? direction : other_direction;
     const int horizontal = straight ? other_direction : direction;
-    return launch(pool_cross<T>, grid_size(s.planes), dim3(kWarpSize, kCrossWarps), s.height * sizeof(int), stream,
-                  straight ? x : other, straight ? other : x, pooled, s.height, s.width,
-                  vertical == static_cast<int>(Direction::kTop), horizontal == static_cast<int>(Direction::kLeft));
+    return launch(pool_cross<T, kAligned>, grid_size(s.planes), kCrossThreads,
+                  fits_a_warp ? 0 : s.height * sizeof(uint32_t), stream, straight ? x : other, straight ? other : x,
+                  pooled, s.height, s.width, lane_bits(packs, kWarpSize), vertical == static_cast<int>(Direction::kTop),
+                  horizontal == static_cast<int>(Direction::kLeft));
   }
-  const Status status = launch_one<T, false>(other, nullptr, pooled, s, other_direction, stream);
+  const Status status = launch_one<T, kAligned>(other, nullptr, pooled, s, other_direction, stream);
   if (status != Status::kOk) return status;
-  return launch_one<T, true>(x, pooled, pooled, s, direction, stream);
+  return launch_one<T, kAligned>(x, pooled, pooled, s, direction, stream);
+}
+
+template <class T, bool kAligned>
+Status launch_pool(const T* x, const T* other, T* pooled, const PoolShape& shape, int direction, int other_direction,
+                   void* stream) {
+  if (!other || other_direction == kAddAsItIs) {
+    return launch_one<T, kAligned>(x, other, pooled, shape, direction, stream);
+  }
+  return launch_two<T, kAligned>(x, other, pooled, shape, direction, other_direction, stream);
 }
 
 }  // namespace
@@ -168,11 +246,11 @@ Status corner_pool_cuda(const void* x, const void* other, DType dtype, const Poo
   return dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
     const T* const map = static_cast<const T*>(x);
-    const T* const addend = static_cast<const T*>(other);
+    const T* const second = static_cast<const T*>(other);
     T* const result = static_cast<T*>(pooled);
-    if (!addend) return launch_one<T, false>(map, nullptr, result, shape, direction, stream);
-    if (other_direction == kAddAsItIs) return launch_one<T, true>(map, addend, result, shape, direction, stream);
-    return launch_two(map, addend, result, shape, direction, other_direction, stream);
+    return is_word_aligned<T>(shape.width, map, second, result)
+               ? launch_pool<T, true>(map, second, result, shape, direction, other_direction, stream)
+               : launch_pool<T, false>(map, second, result, shape, direction, other_direction, stream);
   });
 }
 

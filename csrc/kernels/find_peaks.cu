@@ -2,13 +2,14 @@
 #include "launch.h"
 #include "rank_key.h"
 #include "select_keys.h"
+#include "words.h"
 
 namespace simple_trt {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-constexpr int kCapacity = 4096;  // keys held at a time, a power of two
-constexpr int kLoads = 4;        // cells a thread loads before it looks at them
+constexpr int kCapacity = 4096;    // keys held at a time, a power of two
+constexpr int kCellsAThread = 16;  // loaded before it looks at them
 
 /// Value of a neighbour: -inf outside the map and for NaN.
 template <class T>
@@ -17,9 +18,9 @@ __device__ inline float neighbour(const T* map, int x, int y, const FindPeaksPar
   return inside ? without_nan(to_float(map[y * p.width + x])) : -INFINITY;
 }
 
+/// Whether a cell that passes the threshold is a peak.
 template <class T>
 __device__ inline bool is_peak(const T* map, int cell, float value, const FindPeaksParams& p) {
-  if (!(value >= p.threshold && value > -INFINITY)) return false;
   const int x = cell % p.width;
   const int y = cell / p.width;
   const Neighbours around{neighbour(map, x - 1, y - 1, p), neighbour(map, x, y - 1, p),
@@ -29,18 +30,49 @@ __device__ inline bool is_peak(const T* map, int cell, float value, const FindPe
   return is_first_maximum(value, around);
 }
 
-/// Appends the peaks among the cells [first, end) to `keys`, in any order.
+/// Which of the cells at `first`, `first + step`, ... before `end` pass the threshold, a bit each.
 template <class T>
+__device__ unsigned passing_cells(const T* map, int first, int step, int end, float threshold) {
+  unsigned bits = 0;
+  for (int i = 0; i < kCellsAThread; ++i) {
+    const int cell = first + i * step;
+    const float value = cell < end ? to_float(map[cell]) : -INFINITY;
+    bits |= static_cast<unsigned>(value >= threshold && value > -INFINITY) << i;
+  }
+  return bits;
+}
+
+/// The same of packs of cells: bit i is that of place i % kPack of pack i / kPack.
+template <class T>
+__device__ unsigned passing_packs(const T* map, int first, int step, int end, float threshold) {
+  constexpr int kLoads = kCellsAThread / kPack<T>;
+  Words loads[kLoads];
+  for (int i = 0; i < kLoads; ++i) {
+    if (first + i * step < end) loads[i] = load_words(map + first + i * step);
+  }
+  unsigned bits = 0;
+  for (int i = 0; i < kCellsAThread; ++i) {
+    if (first + i / kPack<T> * step >= end) break;
+    const float value = to_float(element<T>(loads[i / kPack<T>], i % kPack<T>));
+    bits |= static_cast<unsigned>(value >= threshold && value > -INFINITY) << i;
+  }
+  return bits;
+}
+
+/// Appends the peaks among the cells [first, end) to `keys`, in any order.
+template <class T, bool kAligned>
 __device__ void collect_peaks(const T* map, int first, int end, const FindPeaksParams& p, uint64_t* keys, int* count) {
-  for (int cell = first + threadIdx.x; cell < end; cell += kLoads * blockDim.x) {
-    float values[kLoads];
-    for (int i = 0; i < kLoads; ++i) {
-      const int next = cell + i * blockDim.x;
-      values[i] = next < end ? to_float(map[next]) : -INFINITY;
-    }
-    for (int i = 0; i < kLoads; ++i) {
-      const int next = cell + i * blockDim.x;
-      if (is_peak(map, next, values[i], p)) keys[atomicAdd(count, 1)] = rank_key(values[i], next);
+  constexpr int kTogether = kAligned ? kPack<T> : 1;  // neighbouring cells of a thread
+  const int step = kTogether * static_cast<int>(blockDim.x);
+  for (int own = first + kTogether * static_cast<int>(threadIdx.x); own < end;
+       own += kCellsAThread / kTogether * step) {
+    unsigned bits =
+        kAligned ? passing_packs(map, own, step, end, p.threshold) : passing_cells(map, own, step, end, p.threshold);
+    for (; bits != 0; bits &= bits - 1) {
+      const int i = __ffs(static_cast<int>(bits)) - 1;
+      const int cell = own + i / kTogether * step + i % kTogether;
+      const float value = to_float(map[cell]);
+      if (is_peak(map, cell, value, p)) keys[atomicAdd(count, 1)] = rank_key(value, cell);
     }
   }
 }
@@ -59,8 +91,8 @@ __device__ void make_room(int incoming, int top_n, uint64_t* keys, int* count, u
 
 /// One block a map. `round` cells are looked at between two looks at the room in the list; they hold at most kCapacity
 /// peaks where they are the whole map, else at most kCapacity - N.
-template <class T>
-__global__ void __launch_bounds__(kMaxThreads)
+template <class T, bool kAligned>
+__global__ void __launch_bounds__(kMaxThreads, 1)
     find_peaks_kernel(const T* maps, FindPeaksParams p, int round, float* scores, int32_t* indices) {
   __shared__ uint64_t keys[kCapacity];
   __shared__ uint64_t best[kMaxPeaks];
@@ -70,7 +102,7 @@ __global__ void __launch_bounds__(kMaxThreads)
   if (threadIdx.x == 0) count = 0;
   for (int first = 0; first < cells; first += round) {
     make_room(first > 0 ? round : 0, p.top_n, keys, &count, best);
-    collect_peaks(map, first, smaller(first + round, cells), p, keys, &count);
+    collect_peaks<T, kAligned>(map, first, smaller(first + round, cells), p, keys, &count);
   }
   __syncthreads();
   select_best(keys, count, p.top_n, best);
@@ -84,7 +116,7 @@ __global__ void __launch_bounds__(kMaxThreads)
 /// Peaks do not touch, so a map has at most one in every 2x2 cells.
 int cells_per_round(const FindPeaksParams& p) {
   const int64_t most = static_cast<int64_t>(divide_up(p.height, 2)) * divide_up(p.width, 2);
-  return most <= kCapacity ? larger(p.height * p.width, 1) : kCapacity - kMaxPeaks;
+  return most <= kCapacity ? larger(p.height * p.width, 1) : kCapacity - kMaxPeaks;  // whole packs
 }
 
 }  // namespace
@@ -96,12 +128,15 @@ Status find_peaks_cuda(const void* maps, DType dtype, const FindPeaksParams& par
   const int64_t blocks = static_cast<int64_t>(params.batch) * params.maps;
   if (blocks == 0) return Status::kOk;
   if (blocks > INT32_MAX) return Status::kBadShape;
-  const int warps = divide_up(divide_up(params.height * params.width, kLoads), kWarpSize);
+  const int warps = divide_up(divide_up(params.height * params.width, kCellsAThread), kWarpSize);
   const int threads = smaller(kMaxThreads, larger(2, warps) * kWarpSize);
   return dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
-    return launch(find_peaks_kernel<T>, dim3(static_cast<unsigned>(blocks)), dim3(threads), 0, stream,
-                  static_cast<const T*>(maps), params, cells_per_round(params), scores, indices);
+    const T* const first = static_cast<const T*>(maps);
+    const bool aligned = is_word_aligned<T>(static_cast<int64_t>(params.height) * params.width, first);
+    return launch(aligned ? find_peaks_kernel<T, true> : find_peaks_kernel<T, false>,
+                  dim3(static_cast<unsigned>(blocks)), dim3(threads), 0, stream, first, params, cells_per_round(params),
+                  scores, indices);
   });
 }
 

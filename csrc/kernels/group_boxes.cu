@@ -7,9 +7,9 @@
 namespace simple_trt {
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 512;
 constexpr int kMaxPairs = kMaxGroupPeaks * kMaxGroupPeaks;
-constexpr int kCandidatesPerLane = kCandidates / kWarpSize;
+constexpr int kNmsWarps = kCandidates / kWarpSize;
 
 /// The three lists of points of one image, N after N: top-left, bottom-right, center.
 template <class T>
@@ -45,31 +45,50 @@ __device__ Candidate restore_candidate(uint64_t key, const Point* points, const 
   return {box, rank_value(key), top_left, bottom_right, center};
 }
 
-/// One warp, four candidates a lane, their scores in registers: no barrier in any round.
-__device__ void soft_nms(const Candidate* candidates, int count, const GroupBoxesParams& p,
-                         const GroupBoxesOutputs& image) {
-  const int lane = threadIdx.x;
-  float scores[kCandidatesPerLane];
-  for (int i = 0; i < kCandidatesPerLane; ++i) {
-    const int self = lane + i * kWarpSize;
-    scores[i] = self < count ? candidates[self].score : kNoBox;
+/// The candidate of a warp that has the highest score; its bits, because those of positive numbers have their order.
+struct Leader {
+  unsigned score_bits;  // 0 where no score is high enough
+  int candidate;
+};
+
+/// The leader of a warp whose lanes have neighbouring candidates; of equal ones the first.
+__device__ Leader leader_of_warp(float score) {
+  const unsigned bits = score >= kLowestBoxScore ? bits_of(score) : 0u;
+  const unsigned highest = warp_max(bits);
+  const unsigned lanes = __ballot_sync(kFullWarp, bits == highest);
+  return {highest, static_cast<int>(threadIdx.x) / kWarpSize * kWarpSize + __ffs(static_cast<int>(lanes)) - 1};
+}
+
+__device__ Leader first_highest(const Leader* leaders) {
+  Leader best = leaders[0];
+  for (int warp = 1; warp < kNmsWarps; ++warp) {
+    if (leaders[warp].score_bits > best.score_bits) best = leaders[warp];
   }
+  return best;
+}
+
+/// One candidate a thread, its score in a register; the other threads have left. `leaders` is two lists, used in turn:
+/// one barrier a round.
+__device__ void soft_nms(const Candidate* candidates, int count, const GroupBoxesParams& p,
+                         const GroupBoxesOutputs& image, Leader (*leaders)[kNmsWarps]) {
+  const int self = static_cast<int>(threadIdx.x);
+  const Candidate own = self < count ? candidates[self] : Candidate{{}, kNoBox, 0, 0, 0};
+  float score = own.score;
   int row = 0;
   for (; row < p.top_m; ++row) {
-    uint64_t best = kNoKey;
-    for (int i = 0; i < kCandidatesPerLane; ++i) best = larger(best, rank_key(scores[i], lane + i * kWarpSize));
-    best = warp_max(best);
-    if (rank_value(best) < kLowestBoxScore) break;
-    const int chosen = rank_index(best);
-    if (lane == 0) emit(candidates[chosen], rank_value(best), row, image);
-    for (int i = 0; i < kCandidatesPerLane; ++i) {
-      const int self = lane + i * kWarpSize;
-      if (self == chosen) scores[i] = kNoBox;
-      if (scores[i] < kLowestBoxScore) continue;
-      scores[i] *= decay(iou(candidates[chosen].box, candidates[self].box), p.nms_sigma);
+    const Leader leader = leader_of_warp(score);
+    if (self % kWarpSize == 0) leaders[row % 2][self / kWarpSize] = leader;
+    __syncthreads();
+    const Leader best = first_highest(leaders[row % 2]);
+    if (best.score_bits == 0u) break;
+    if (self == best.candidate) {
+      emit(own, score, row, image);
+      score = kNoBox;
+    } else if (score >= kLowestBoxScore) {
+      score *= decay(iou(candidates[best.candidate].box, own.box), p.nms_sigma);
     }
   }
-  if (lane == 0) *image.num = row;
+  if (self == 0) *image.num = row;
 }
 
 __device__ void clear(const GroupBoxesOutputs& image, int top_m) {
@@ -87,6 +106,7 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ uint64_t keys[kMaxPairs];
   __shared__ uint64_t best[kCandidates];
   __shared__ Candidate candidates[kCandidates];
+  __shared__ Leader leaders[2][kNmsWarps];
   __shared__ int count;
   const int64_t image = blockIdx.x;
   const int64_t list = 3 * p.top_n * image;
@@ -101,9 +121,10 @@ __global__ void __launch_bounds__(kThreads)
   __syncthreads();
   select_best(keys, count, kCandidates, best);
   const int chosen = smaller(count, kCandidates);
-  for (int c = threadIdx.x; c < chosen; c += blockDim.x) candidates[c] = restore_candidate(best[c], points, p);
-  __syncthreads();
-  if (threadIdx.x < kWarpSize) soft_nms(candidates, chosen, p, out);
+  if (threadIdx.x >= kCandidates) return;
+  // The others see it after the first barrier of the suppression.
+  if (static_cast<int>(threadIdx.x) < chosen) candidates[threadIdx.x] = restore_candidate(best[threadIdx.x], points, p);
+  soft_nms(candidates, chosen, p, out, leaders);
 }
 
 }  // namespace

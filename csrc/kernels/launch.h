@@ -10,6 +10,9 @@
 #else
 #include <cuda_runtime.h>
 
+/// Before a loop over an array that must live in registers: indices have to be known when it is compiled.
+#define SIMPLE_TRT_UNROLL _Pragma("unroll")
+
 /// Declares `name`, an array of `type` in the dynamic shared memory of the block (16-byte aligned, the same bytes
 /// wherever it is declared; its size is the launch's `shared_bytes`).
 #define SIMPLE_TRT_DYNAMIC_SHARED(type, name)                           \
@@ -45,5 +48,8 @@ namespace simple_trt {
 constexpr int kWarpSize = 32;
 constexpr unsigned kFullWarp = 0xffffffffu;
 constexpr size_t kMaxSharedBytes = 48 << 10;  // what every device grants a block without being asked
+
+/// Blocks of a one-dimensional grid, or 0 when there are more than a grid may have.
+inline unsigned grid_size(int64_t blocks) { return blocks <= INT32_MAX ? static_cast<unsigned>(blocks) : 0u; }
 
 }  // namespace simple_trt

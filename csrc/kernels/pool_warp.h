@@ -30,7 +30,4 @@ __device__ inline int warp_running_max(int key, unsigned lane) {
   return key;
 }
 
-/// Blocks of a one-dimensional grid, or 0 when there are more than a grid may have.
-inline unsigned grid_size(int64_t blocks) { return blocks <= INT32_MAX ? static_cast<unsigned>(blocks) : 0u; }
-
 }  // namespace simple_trt

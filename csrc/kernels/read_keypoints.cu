@@ -2,20 +2,45 @@
 #include "rank_key.h"
 #include "read_keypoints.h"
 #include "warp_max.h"
+#include "words.h"
 
 namespace simple_trt {
 namespace {
 
 constexpr int kWarpsPerBlock = 4;
+constexpr int kLoads = 4;  // of 16 bytes, in flight a lane
+
+/// The largest value that a lane has met, at its first cell; cells come in rising order. NaN is met by no comparison.
+struct Strongest {
+  float value = -INFINITY;
+  int cell = 0;
+
+  __device__ void meet(float other, int at) {
+    if (other > value) {
+      value = other;
+      cell = at;
+    }
+  }
+};
 
 /// Key of the largest value of a gated crop, found by one warp; the same in every lane.
-template <class T>
+template <class T, bool kAligned>
 __device__ uint64_t strongest_cell(const T* gated, int count) {
-  uint64_t best = kNoKey;
-  for (int i = threadIdx.x % kWarpSize; i < count; i += kWarpSize) {
-    best = larger(best, rank_key(without_nan(to_float(gated[i])), i));
+  const int lane = threadIdx.x % kWarpSize;
+  Strongest best;
+  for (int first = lane; !kAligned && first < count; first += kWarpSize) best.meet(to_float(gated[first]), first);
+  for (int first = lane * kPack<T>; kAligned && first < count; first += kLoads * kWarpSize * kPack<T>) {
+    Words loads[kLoads];
+    for (int i = 0; i < kLoads; ++i) {
+      const int at = first + i * kWarpSize * kPack<T>;
+      if (at < count) loads[i] = load_words(gated + at);
+    }
+    for (int i = 0; i < kLoads; ++i) {
+      const int at = first + i * kWarpSize * kPack<T>;
+      for (int e = 0; at < count && e < kPack<T>; ++e) best.meet(to_float(element<T>(loads[i], e)), at + e);
+    }
   }
-  return warp_max(best);
+  return warp_max(rank_key(best.value, best.cell));
 }
 
 /// The linear cell of the largest value in the 3x3 window around cell (x, y), inside the map: one lane a cell.
@@ -32,10 +57,10 @@ __device__ int window_maximum(const T* heatmap, int x, int y, const ReadKeypoint
   return rank_index(warp_max(key));
 }
 
-template <class T>
+template <class T, bool kAligned>
 __device__ Keypoint read_one(const T* heatmap, const T* gated, const Box& box, const Region& region, const float* prior,
                              const ReadKeypointsParams& p) {
-  const uint64_t strongest = strongest_cell(gated, p.crop_h * p.crop_w);
+  const uint64_t strongest = strongest_cell<T, kAligned>(gated, p.crop_h * p.crop_w);
   if (!(rank_value(strongest) > kNoActivation)) return mean_place(box, prior);
   const int row = rank_index(strongest) / p.crop_w;
   const int column = rank_index(strongest) % p.crop_w;
@@ -45,7 +70,7 @@ __device__ Keypoint read_one(const T* heatmap, const T* gated, const Box& box, c
 }
 
 /// One warp a keypoint: item = (b * M + m) * K + k.
-template <class T>
+template <class T, bool kAligned>
 __global__ void __launch_bounds__(kWarpsPerBlock* kWarpSize)
     read_keypoints_kernel(const T* heatmaps, const T* gated, const float* boxes, const float* prior,
                           ReadKeypointsParams p, int64_t items, float* keypoints) {
@@ -59,8 +84,8 @@ __global__ void __launch_bounds__(kWarpsPerBlock* kWarpSize)
   const Region region = padded_region(box, p.crop_h, p.crop_w, p.padding);
   Keypoint keypoint{0.0f, 0.0f, 0.0f};
   if (region.exists) {
-    keypoint = read_one(heatmaps + plane * p.height * p.width, gated + item * p.crop_h * p.crop_w, box, region,
-                        prior + 2 * k, p);
+    keypoint = read_one<T, kAligned>(heatmaps + plane * p.height * p.width, gated + item * p.crop_h * p.crop_w, box,
+                                     region, prior + 2 * k, p);
   }
   if (threadIdx.x % kWarpSize != 0) return;
   keypoints[3 * item] = keypoint.x;
@@ -80,9 +105,11 @@ Status read_keypoints_cuda(const void* heatmaps, const void* gated, const float*
   if (blocks > INT32_MAX) return Status::kBadShape;
   return dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
-    return launch(read_keypoints_kernel<T>, dim3(static_cast<unsigned>(blocks)), dim3(kWarpsPerBlock * kWarpSize), 0,
-                  stream, static_cast<const T*>(heatmaps), static_cast<const T*>(gated), boxes, prior, params, items,
-                  keypoints);
+    const T* const crops = static_cast<const T*>(gated);
+    const auto kernel = is_word_aligned<T>(params.crop_h * params.crop_w, crops) ? read_keypoints_kernel<T, true>
+                                                                                 : read_keypoints_kernel<T, false>;
+    return launch(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kWarpsPerBlock * kWarpSize), 0, stream,
+                  static_cast<const T*>(heatmaps), crops, boxes, prior, params, items, keypoints);
   });
 }
 

@@ -14,4 +14,13 @@ __device__ inline T warp_max(T value) {
   return value;
 }
 
+/// The same by the one instruction that devices from sm_80 up have for it.
+__device__ inline unsigned warp_max(unsigned value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  return __reduce_max_sync(kFullWarp, value);
+#else
+  return warp_max<unsigned>(value);
+#endif
+}
+
 }  // namespace simple_trt

@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,8 +21,9 @@ from simple_trt.errors import EXIT_FAILURE, SimpleTrtError
 
 __all__ = ["main"]
 
-VERBS = ("build", "run", "eval", "inspect", "doctor", "export", "models", "train", "label")
+VERBS = ("build", "run", "bench", "eval", "inspect", "doctor", "export", "models", "train", "label")
 TRACEBACK_VARIABLE = "SIMPLE_TRT_TRACEBACK"
+SAME_SIGNAL = 0.5  # seconds
 EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_PIPE = 130, 143, 141
 EPILOG = """MODEL is a bundled model's name (simple-trt models), a .safetensors checkpoint or an .onnx file.
 exit codes: 0 fine, 1 run-time failure, 2 usage, 3 an accuracy limit was missed"""
@@ -105,13 +107,20 @@ def _drop_stdout() -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the command as Ctrl-C does, cleaning up; outside the main thread they are left alone."""
+    """SIGTERM and SIGHUP end the command as Ctrl-C does, cleaning up; outside the main thread they are left alone.
 
-    def end(_number: int, _frame: FrameType | None) -> None:
-        raise _Terminated
+    A signal that follows another at once is the same one: `timeout` and shells send it to a process and to its group.
+    """
+    last = -SAME_SIGNAL
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        nonlocal last
+        repeated, last = time.monotonic() - last < SAME_SIGNAL, time.monotonic()
+        if not repeated:
+            raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
 
     try:
-        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+        before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     except ValueError:  # not the main thread
         yield
         return

@@ -10,32 +10,53 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from simple_trt.cli.flags import SHAPE_FLAGS, fraction, megabytes, shape_of
+from simple_trt.cli.flags import SHAPE_FLAGS, count, fraction, megabytes, shape_of
 from simple_trt.cli.recipe import apply_recipe
 from simple_trt.errors import UsageError
 
 if TYPE_CHECKING:
     from simple_trt.export.build import BuildRequest
+    from simple_trt.export.search.run import SearchRequest
 
 DESCRIPTION = """Build an engine from MODEL in five stages: export, precision, compile, write, verify.
 OUT and OUT.json (its manifest) appear when all five are through; a build that is stopped leaves nothing.
-The last stage compares the engine with its model, on the photos of --images or --calib where given."""
+The last stage compares the engine with its model, on the photos of --images or --calib where given.
+With --search the precision stage measures AP with each block of the network in int8 and keeps what it has measured in
+OUT.search.json: stopped, it goes on from there."""
 
 EPILOG = """examples:
   simple-trt build edge-512 -o edge.engine
   simple-trt build edge-512 --precision int8 --calib photos/ -o edge-int8.engine
+  simple-trt build edge-512 --precision int8 --calib photos/ --search --verify val.json --images val/ -o edge.engine
   simple-trt build edge-512 --target tensorrt-rtx --precision fp16 --compute-capability 8.6,8.9 -o edge.rtx
   simple-trt build edge-512 --target tensorrt --precision fp16 --timing-cache gpu.timings -o edge.trt
   simple-trt build edge-512 --recipe export/cpu-int8.toml --verify val.json --images val/ -o edge.engine"""
 
 TARGETS = ("cpu", "tensorrt-rtx", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+CALIB_METHODS = ("mse", "entropy", "percentile", "minmax")
+SEARCH_LIMIT = 0.005
 
 RECIPE_FLAGS: dict[str, dict[str, Any]] = {
     "--target": {"choices": TARGETS, "help": "what the engine is for (default: cpu)"},
     "--precision": {"choices": PRECISIONS, "help": "arithmetic of the network (default: fp32)"},
     **SHAPE_FLAGS,
     "--calib": {"type": Path, "metavar": "DIR", "help": "photos that set the ranges of int8"},
+    "--calib-method": {
+        "choices": CALIB_METHODS,
+        "help": "int8: how photos set ranges (default: mse; with --search, the one that loses least AP)",
+    },
+    "--search": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "int8: find the blocks that make the fastest engine within --max-ap-drop on the photos of --verify",
+    },
+    "--search-photos": {"type": count, "metavar": "N", "help": "photos that each block is measured on (default: 128)"},
+    "--search-steps": {"type": count, "metavar": "N", "help": "most sets of blocks that are measured (default: 16)"},
+    "--search-times": {
+        "choices": ("measured", "predicted"),
+        "help": "of blocks: the engine's where it tells, or by multiplications, the same anywhere (default: measured)",
+    },
+    "--seed": {"type": count, "metavar": "N", "help": "of the drawing of --search-photos (default: 1)"},
     "--runtime": {"choices": ("openvino", "onnxruntime"), "help": "cpu: the library that runs the engine"},
     "--compute-capability": {
         "metavar": "LIST",
@@ -65,7 +86,11 @@ RECIPE_FLAGS: dict[str, dict[str, Any]] = {
     "--use-dla-core": {"metavar": "N", "help": "tensorrt: refused, the message says why"},
     "--verify": {"type": Path, "metavar": "COCO.json", "help": "measure AP of model and engine on these annotations"},
     "--images": {"type": Path, "metavar": "DIR", "help": "the photos of --verify; without it, photos to compare on"},
-    "--max-ap-drop": {"type": fraction, "metavar": "X", "help": "most AP (0..1) that may be lost, else exit code 3"},
+    "--max-ap-drop": {
+        "type": fraction,
+        "metavar": "X",
+        "help": "most AP (0..1) that may be lost, else exit code 3 (with --search 0.005)",
+    },
     "--min-matched": {
         "type": fraction,
         "metavar": "X",
@@ -101,6 +126,8 @@ def run(args: argparse.Namespace) -> int:
         apply_recipe(args.recipe, args, RECIPE_FLAGS)
     if args.verify is None:
         args.max_ap_drop = asked_drop  # a recipe's limit holds where AP is measured
+    if args.search and args.verify is not None and args.max_ap_drop is None:
+        args.max_ap_drop = SEARCH_LIMIT
     args.target, args.precision = args.target or TARGETS[0], args.precision or PRECISIONS[0]
     if args.model is None:
         raise UsageError("no MODEL is given", "name it on the command line or in the recipe")
@@ -138,6 +165,8 @@ def _request(args: argparse.Namespace) -> BuildRequest:
         precision=args.precision,
         shape=shape_of(args),
         calib=args.calib,
+        calib_method=args.calib_method,
+        search=_search(args),
         options=CompileOptions(
             runtime=args.runtime,
             compute_capabilities=capabilities,
@@ -153,6 +182,31 @@ def _request(args: argparse.Namespace) -> BuildRequest:
         keep_failing=args.keep_failing,
         force=args.force,
         command=build_command(args),
+    )
+
+
+def _search(args: argparse.Namespace) -> SearchRequest | None:
+    """What the flags ask the search for."""
+    from simple_trt.export.search.record import record_path
+    from simple_trt.export.search.run import SearchRequest
+
+    asked = {"photos": args.search_photos, "steps": args.search_steps, "seed": args.seed}
+    if not args.search:
+        flags = ("--search-photos", "--search-steps", "--search-times", "--seed")
+        given = [flag for flag in flags if getattr(args, flag[2:].replace("-", "_")) is not None]
+        if given:
+            raise UsageError(f"{given[0]} is for a search", "give --search, or leave it out")
+        return None
+    if args.verify is None or args.images is None:
+        raise UsageError("--search has nothing to be measured on", "give --verify COCO.json --images DIR")
+    return SearchRequest(
+        args.verify,
+        args.images,
+        record_path(args.out),
+        args.max_ap_drop,
+        predicted=args.search_times == "predicted",
+        force=args.force,
+        **{name: value for name, value in asked.items() if value is not None},
     )
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simple_trt.export.build_source import Shape
 
-__all__ = ["DEFAULT_THRESHOLD", "SHAPE_FLAGS", "fraction", "megabytes", "positive", "shape_of", "sides"]
+__all__ = ["DEFAULT_THRESHOLD", "SHAPE_FLAGS", "count", "fraction", "megabytes", "positive", "shape_of", "sides"]
 
 LOWERINGS = ("plain", "plugin")
 SIDE_STEP = 32
 MAX_SIDE = 8192
 MAX_BATCH = 256
+MAX_COUNT = 1_000_000
 DEFAULT_THRESHOLD = 0.2  # least score of a person who is shown
 
 
@@ -42,6 +43,13 @@ def positive(text: str) -> int:
     """A whole number from 1 to 256."""
     if not re.fullmatch(r"\d{1,5}", text) or not 1 <= int(text) <= MAX_BATCH:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {MAX_BATCH}, got '{text}'")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """A whole number from 1 to a million."""
+    if not re.fullmatch(r"\d{1,7}", text) or not 1 <= int(text) <= MAX_COUNT:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {MAX_COUNT}, got '{text}'")
     return int(text)
 
 

@@ -116,10 +116,10 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     try:
         own = json.loads(metadata["simple_trt"])
         parameters = sum(_count(tensor["shape"]) for tensor in header.values())
-    except (KeyError, TypeError, ValueError) as error:
+        facts = {"kind": "checkpoint", "file": str(path), "sha256": sha256_of(path), "bytes": path.stat().st_size}
+        return {**facts, **own, "parameters": parameters, "tensors": len(header)}
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise SimpleTrtError(f"'{path}' is no simple-trt checkpoint", "its metadata are missing or damaged") from error
-    facts = {"kind": "checkpoint", "file": str(path), "sha256": sha256_of(path), "bytes": path.stat().st_size}
-    return {**facts, **own, "parameters": parameters, "tensors": len(header)}
 
 
 def _safetensors_header(path: Path) -> dict[str, Any]:
@@ -167,6 +167,8 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 def _engine_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     calibration = facts["calibration"]
     photos = f"{calibration['count']} photos, sha256 {calibration['sha256']}" if calibration else "none"
+    if calibration and "method" in calibration:
+        photos = f"{calibration['method']} of {photos}"
     lines = [
         ("plan sha256", facts["plan"]["sha256"]),
         ("onnx sha256", facts["onnx"]["sha256"]),
@@ -176,9 +178,18 @@ def _engine_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("built for", ", ".join(f"{name} {value}" for name, value in facts["device"].items()) or "any"),
         ("accuracy", json.dumps(facts["accuracy"].get("differences"))),
     ]
+    if facts["assignment"]:
+        lines.append(("blocks", _blocks_text(facts["assignment"]["blocks"])))
     if facts["accuracy"].get("ap"):
         lines.append(("AP", json.dumps(facts["accuracy"]["ap"])))
     return [*lines, ("rebuild", facts["build_command"])]
+
+
+def _blocks_text(blocks: dict[str, str]) -> str:
+    """`19 int8, 4 fp32 (simple.heads, ...)`."""
+    kept = {name: kind for name, kind in blocks.items() if kind != "int8"}
+    rest = "".join(f", {sum(k == kind for k in kept.values())} {kind}" for kind in sorted(set(kept.values())))
+    return f"{len(blocks) - len(kept)} int8{rest}" + (f" ({', '.join(kept)})" if kept else "")
 
 
 def _layers_text(layers: dict[str, dict[str, int]]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simple_trt.data.keypoints import arrange, columns, enclosing_box
-from simple_trt.data.labels import Paint, PersonLabel, Sample
+from simple_trt.data.labels import MALFORMED, Paint, PersonLabel, Sample
 from simple_trt.data.regions import box_region, code_region, everything_but, polygon_region
 from simple_trt.data.sizes import picture_size
 from simple_trt.errors import SimpleTrtError
@@ -74,11 +74,29 @@ def load_coco(path: Path) -> Entry:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SimpleTrtError(f"{path} does not exist", "Name the COCO keypoint json with --data.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise SimpleTrtError(f"{path} is not json ({error})", "Name a COCO keypoint json.") from None
     if not isinstance(data, dict) or not all(isinstance(data.get(k), list) for k in ("images", "annotations")):
         raise SimpleTrtError(f"{path} has no 'images' and 'annotations' lists", "Name a COCO keypoint json.")
+    _check_entries(path, data)
     return data
+
+
+def _check_entries(path: Path, data: Entry) -> None:
+    """Every picture has a number and a name, every annotation at most a number of its picture."""
+    for place, info in enumerate(data["images"]):
+        if not (isinstance(info, dict) and _is_number(info.get("id")) and isinstance(info.get("file_name"), str)):
+            cause = f"{path} has a picture without 'id' or 'file_name': number {place} of the list"
+            raise SimpleTrtError(cause, "Repair or remove it.")
+    for place, ann in enumerate(data["annotations"]):
+        if not (isinstance(ann, dict) and _is_number(ann.get("image_id", -1))):
+            cause = f"{path} has an annotation whose 'image_id' is no number: number {place} of the list"
+            raise SimpleTrtError(cause, "Repair or remove the annotation.")
+
+
+def _is_number(value: Any) -> bool:
+    """PoseTrack18 has numbers written as texts, too."""
+    return isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdigit())
 
 
 @dataclass(frozen=True)
@@ -93,26 +111,36 @@ def keypoint_order(data: Entry, skeleton: Skeleton) -> KeypointOrder:
     """By the names that the file gives its keypoints; one that names none has the skeleton's.
 
     Raises:
+        SimpleTrtError: the names are none.
         UsageError: the file's keypoints are none of the skeleton's.
     """
-    names: Sequence[str] = next(
-        (c["keypoints"] for c in data.get("categories") or [] if isinstance(c, dict) and "keypoints" in c), ()
+    categories = data.get("categories")
+    named = (
+        (c["keypoints"] for c in categories if isinstance(c, dict) and "keypoints" in c)
+        if isinstance(categories, list)
+        else ()
     )
-    names = names or skeleton.keypoints
+    names: Sequence[str] = next(iter(named), ()) or skeleton.keypoints
+    if not (isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)):
+        raise SimpleTrtError("a category's 'keypoints' are no list of names", "Name them as COCO's files do.")
     return KeypointOrder(len(names), columns(names, skeleton))
 
 
 def _sample(file: Path, images: Path, info: Entry, anns: list[Entry], order: KeypointOrder) -> Sample:
     picture = images / info["file_name"]
-    width, height = (info["width"], info["height"]) if "width" in info else picture_size(picture)
-    sample = Sample(picture, int(info["id"]), int(width), int(height), [], _ignored(file, info))
+    try:
+        width, height = (info["width"], info["height"]) if "width" in info else picture_size(picture)
+        sample = Sample(picture, int(info["id"]), int(width), int(height), [], _ignored(file, info))
+    except MALFORMED as error:
+        cause = f"{file}: picture {info['id']} is broken ({error!r})"
+        raise SimpleTrtError(cause, "Repair or remove it.") from None
     for ann in anns:
         try:
             if ann.get("iscrowd"):
                 sample.crowds.append(_crowd(ann))
             else:
                 sample.people.append(_person(ann, order))
-        except (KeyError, TypeError, ValueError) as error:
+        except MALFORMED as error:
             raise SimpleTrtError(
                 f"{file}: annotation {ann.get('id')} of picture {info['id']} is broken ({error!r})",
                 "Repair or remove the annotation.",
@@ -125,7 +153,7 @@ def _ignored(file: Path, info: Entry) -> list[Paint]:
     columns_, rows = info.get("ignore_regions_x") or [], info.get("ignore_regions_y") or []
     try:
         return [polygon_region(_polygon(x, y)) for x, y in zip(columns_, rows, strict=True)]
-    except (TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise SimpleTrtError(
             f"{file}: an ignore region of picture {info['id']} is broken ({error})", "Repair or remove it."
         ) from None

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading an entry raises when it is not of the shape that its format has: files come from anywhere."""
+
 Paint = Callable[[np.ndarray], None]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from simple_trt.data.keypoints import arrange, columns, enclosing_box
-from simple_trt.data.labels import PersonLabel, Sample
+from simple_trt.data.labels import MALFORMED, PersonLabel, Sample
 from simple_trt.data.regions import box_region
 from simple_trt.data.sizes import picture_size
 from simple_trt.errors import SimpleTrtError
@@ -47,7 +47,7 @@ def read_mpii(annotations: str | Path, images: str | Path, skeleton: Skeleton = 
         for place, entry in enumerate(entries):
             try:
                 _add_person(sample, entry, order)
-            except (KeyError, TypeError, ValueError, IndexError) as error:
+            except MALFORMED as error:
                 raise SimpleTrtError(
                     f"{file}: person {place} of picture {name} is broken ({error!r})", "Repair or remove it."
                 ) from None
@@ -116,7 +116,7 @@ def _json_people(file: Path) -> dict[str, list[dict[str, Any]]]:
         entries = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SimpleTrtError(f"{file} does not exist", "Name MPII's annotations with --data.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise SimpleTrtError(f"{file} is not json ({error})", "Name MPII's json or .mat.") from None
     if not isinstance(entries, list) or not all(isinstance(e, dict) and "image" in e for e in entries):
         raise SimpleTrtError(f"{file} is no list of people with an 'image'", "Name MPII's json or .mat.")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simple_trt.data.keypoints import arrange, columns, enclosing_box
-from simple_trt.data.labels import PersonLabel, Sample
+from simple_trt.data.labels import MALFORMED, PersonLabel, Sample
 from simple_trt.data.regions import polygon_region
 from simple_trt.data.sizes import picture_size
 from simple_trt.errors import SimpleTrtError
@@ -35,7 +35,7 @@ def read_posetrack17(annotations: str | Path, images: str | Path, skeleton: Skel
         try:
             sample.crowds += [polygon_region(corners(region)) for region in frame.get("ignore_regions") or []]
             sample.people += [p for rect in frame.get("annorect") or [] if (p := _person(rect, order)) is not None]
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except MALFORMED as error:
             raise SimpleTrtError(f"{file}: frame {name} is broken ({error!r})", "Repair or remove it.") from None
         if sample.people:
             sample.width, sample.height = picture_size(sample.image)
@@ -52,13 +52,20 @@ def labelled_frames(file: Path) -> list[Entry]:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         frames = data["annolist"]
-        return [frame for frame in frames if frame["image"][0]["name"] and frame.get("is_labeled", [1])[0]]
+        return [frame for frame in frames if _name(frame) and frame.get("is_labeled", [1])[0]]
     except FileNotFoundError:
         raise SimpleTrtError(f"{file} does not exist", "Name a sequence's json with --data.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise SimpleTrtError(f"{file} is not json ({error})", "Name a sequence's json.") from None
-    except (KeyError, TypeError, IndexError) as error:
+    except MALFORMED as error:
         raise SimpleTrtError(f"{file} is not PoseTrack17's json ({error!r})", "Name a sequence's json.") from None
+
+
+def _name(frame: Entry) -> str:
+    name = frame["image"][0]["name"]
+    if not isinstance(name, str):
+        raise TypeError(f"a frame's name is {name!r}"[:80])
+    return name
 
 
 def corners(region: Entry) -> np.ndarray:

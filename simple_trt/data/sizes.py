@@ -16,5 +16,5 @@ def picture_size(path: Path) -> tuple[int, int]:
             return image.size
     except FileNotFoundError:
         raise SimpleTrtError(f"{path} does not exist", "Check --images.") from None
-    except (UnidentifiedImageError, OSError) as error:
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise SimpleTrtError(f"{path} is not a readable picture ({error})", "Replace the file.") from None

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simple_trt.engines.manifest import Manifest
 from simple_trt.errors import SimpleTrtError, UsageError
+
+if TYPE_CHECKING:
+    from simple_trt.engines.on_device import OnDevice
 
 __all__ = ["Arrays", "Engine", "LoadOptions", "TensorSpec"]
 
@@ -42,7 +45,9 @@ class LoadOptions:
         cache_dir: for CPU engines on OpenVINO, a folder that keeps compiled models and makes later loads faster.
         fuse_quantised: for CPU engines on ONNX Runtime, False computes Q/DQ pairs as they are written, in place of the
             runtime's integer kernels, which answer differently where the scales are fp16.
+        profile: for CPU engines on OpenVINO, True keeps the time of each node (see CpuEngine.node_seconds).
         device: the index of the GPU; None means GPU 0 for GPU engines and the CPU for checkpoints.
+        graphs: for sessions on a GPU, False launches every kernel by itself in place of replaying captured CUDA graphs.
         host_code: for TensorRT engines built to be version-compatible, whether the runtime that they carry may be run;
             None asks the environment variable SIMPLE_TRT_HOST_CODE.
     """
@@ -51,7 +56,9 @@ class LoadOptions:
     threads: int | None = None
     cache_dir: Path | None = None
     fuse_quantised: bool = True
+    profile: bool = False
     device: int | None = None
+    graphs: bool = True
     host_code: bool | None = None
 
 
@@ -64,6 +71,7 @@ class Engine(ABC):
         manifest: what the engine was built from and for.
         inputs, outputs: the tensors by name.
         seconds: how long the last `infer` took, wall clock.
+        on_device: how to run it without arrays, where its tensors lie on a GPU; else None.
 
     Raises:
         SimpleTrtError: the framework is missing or refuses the plan, or the plan's input is not the one that the
@@ -71,6 +79,7 @@ class Engine(ABC):
     """
 
     runtime: str
+    on_device: OnDevice | None = None
 
     def __init__(self, plan: Path, manifest: Manifest, options: LoadOptions | None = None) -> None:
         self.plan = plan

@@ -13,6 +13,8 @@ __all__ = ["Phases", "Progress", "build_monitor", "run_stoppable"]
 Progress = Callable[[str, float], None]
 """Told the outermost phase's name and how much of it is done, 0..1, from any thread."""
 
+_LOOK = 0.1  # seconds from one look for a signal to the next
+
 
 @dataclass
 class _Phase:
@@ -137,6 +139,8 @@ def run_stoppable(monitor: Any, work: Callable[[], Any]) -> Any:
     Thread(target=body, name="build", daemon=True).start()
     try:
         go.set()
+        while not over.wait(_LOOK):  # a signal that comes just as a wait begins does not end it
+            pass
         return outcome.result()
     except BaseException:
         monitor.stop()

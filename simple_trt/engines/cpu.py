@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ CPU_RUNTIMES = ("openvino", "onnxruntime")
 NO_BF16 = "this CPU has no bf16 instructions: the engine runs in fp32, right but slower"
 ORT_BF16 = "ONNX Runtime has no bf16 for CPUs: the engine runs in fp32, right but slower"
 NO_OPENVINO = "OpenVINO is not installed: ONNX Runtime will run the engine, more slowly (pip install openvino)"
+ADDED = "/WithoutBiases"  # what OpenVINO adds to the name of a convolution whose bias it takes off
 ORT_DTYPES = {
     "tensor(float)": "float32",
     "tensor(int32)": "int32",
@@ -68,6 +70,16 @@ class CpuEngine(Engine):
     def describe(self) -> dict[str, Any]:
         """As the base says, and the threads and arithmetic that the runtime reports."""
         return super().describe() | (self._runner.describe() if self._runner else {})
+
+    def node_seconds(self) -> dict[tuple[str, ...], float]:
+        """Seconds that the last `infer` spent in each step; the graph's nodes that are fused in a step name it.
+
+        Raises:
+            UsageError: the engine was not opened with LoadOptions(profile=True), or does not run on OpenVINO.
+        """
+        if not (self.options.profile and isinstance(self._runner, _OpenVino)):
+            raise UsageError("this engine keeps no times by node", "open it on OpenVINO with profile=True")
+        return self._runner.node_seconds()
 
 
 def pick_runtime(wanted: str, strict: bool) -> str:
@@ -132,6 +144,8 @@ class _OpenVino:
         }
         if options.threads:
             properties["INFERENCE_NUM_THREADS"] = options.threads
+        if options.profile:
+            properties["PERF_COUNT"] = True
         self._compiled = core.compile_model(model, "CPU", properties)
         self._request = self._compiled.create_infer_request()
         self._asked_bf16 = manifest.precision == "bf16"
@@ -155,6 +169,23 @@ class _OpenVino:
         if self._asked_bf16 and self._lacks_bf16:
             facts["note"] = NO_BF16
         return facts
+
+    def node_seconds(self) -> dict[tuple[str, ...], float]:
+        times: dict[tuple[str, ...], float] = {}
+        for step in self._request.profiling_info:
+            nodes = self._fused.get(step.node_name) or (step.node_name,)
+            times[nodes] = times.get(nodes, 0.0) + step.real_time.total_seconds()
+        return times
+
+    @cached_property
+    def _fused(self) -> dict[str, tuple[str, ...]]:
+        """Step of the compiled model -> the graph's nodes in it."""
+        found = {}
+        for step in self._compiled.get_runtime_model().get_ordered_ops():
+            facts = step.get_rt_info()
+            names = str(facts["originalLayersNames"].value) if "originalLayersNames" in facts else ""
+            found[step.get_friendly_name()] = tuple(name.removesuffix(ADDED) for name in names.split(",") if name)
+        return found
 
 
 class _OnnxRuntime:

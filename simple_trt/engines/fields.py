@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -59,8 +59,12 @@ def _or_null(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
 
+def _either(*checks: Check) -> Check:
+    return lambda value: any(check(value) for check in checks)
+
+
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _above_zero(value: Any) -> bool:
@@ -91,7 +95,14 @@ FIELDS: dict[str, tuple[str, Check]] = {
     ),
     "onnx": ("{sha256: 64 hex digits}", _record(sha256=_sha256)),
     "checkpoint": ("{sha256: 64 hex digits} or null", _or_null(_record(sha256=_sha256))),
-    "calibration": ("{sha256: 64 hex digits, count: a count} or null", _or_null(_record(sha256=_sha256, count=_count))),
+    "calibration": (
+        "{sha256: 64 hex digits, count: a count, method: a text} or null",
+        _or_null(_either(_record(sha256=_sha256, count=_count), _record(sha256=_sha256, count=_count, method=_text))),
+    ),
+    "assignment": (
+        "{blocks: an object of precisions, max_ap_drop: a number, seed: a count, report: a file's name} or null",
+        _or_null(_record(blocks=_map_of(_one_of(*PRECISIONS)), max_ap_drop=_number, seed=_count, report=_bare_name)),
+    ),
     "versions": ("an object of texts", _map_of(_text)),
     "device": ("an object", _object),
     "layers": ("an object of objects of counts", _map_of(_map_of(_count))),
@@ -105,6 +116,9 @@ FIELDS: dict[str, tuple[str, Check]] = {
     "build_command": ("a text", _text),
 }
 
+OPTIONAL: dict[str, Any] = {"assignment": None}
+"""What manifests of earlier versions lack, and what they then mean."""
+
 
 def checked_fields(values: dict[str, Any], path: str, cure: str, names: Iterable[str] = FIELDS) -> dict[str, Any]:
     """The fields `names` out of `values`, each of the type and range it must have.
@@ -112,10 +126,11 @@ def checked_fields(values: dict[str, Any], path: str, cure: str, names: Iterable
     Raises:
         SimpleTrtError: a field is missing or wrong; the message names it and says what was expected and got.
     """
+    found = {**OPTIONAL, **values}
     for name in names:
         expected, check = FIELDS[name]
-        if name not in values:
+        if name not in found:
             raise SimpleTrtError(f"'{path}': field '{name}' is missing", cure)
-        if not check(values[name]):
-            raise SimpleTrtError(f"'{path}': field '{name}': expected {expected}, got {repr(values[name])[:80]}", cure)
-    return {name: values[name] for name in names}
+        if not check(found[name]):
+            raise SimpleTrtError(f"'{path}': field '{name}': expected {expected}, got {repr(found[name])[:80]}", cure)
+    return {name: found[name] for name in names}

@@ -8,7 +8,7 @@ from typing import Any
 
 from simple_trt.errors import SimpleTrtError, UsageError
 
-__all__ = ["Gpu", "driver_version", "find_gpu", "find_gpus", "need_gpu"]
+__all__ = ["Gpu", "driver_version", "find_gpu", "find_gpus", "load_driver", "need_gpu"]
 
 DRIVER_LIBRARIES = ("libcuda.so.1", "libcuda.so")
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
@@ -36,7 +36,7 @@ class Gpu:
 
 def find_gpus() -> list[Gpu]:
     """Every CUDA device that the driver shows; empty where there is no driver or no device."""
-    driver = _driver()
+    driver = load_driver()
     count = ctypes.c_int(0)
     if driver is None or driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return []
@@ -70,14 +70,15 @@ def need_gpu(index: int | None, why: str) -> Gpu:
 
 def driver_version() -> str | None:
     """The newest CUDA version that the installed driver runs, as `13.0`; None without a driver."""
-    driver = _driver()
+    driver = load_driver()
     version = ctypes.c_int(0)
     if driver is None or driver.cuDriverGetVersion(ctypes.byref(version)) != 0:
         return None
     return f"{version.value // 1000}.{version.value % 1000 // 10}"
 
 
-def _driver() -> Any:
+def load_driver() -> Any:
+    """The driver's library, or None where there is none."""
     for name in DRIVER_LIBRARIES:
         try:
             return ctypes.CDLL(name)

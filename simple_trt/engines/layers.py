@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from simple_trt.engines import LoadOptions, open_engine
-from simple_trt.engines.device import DeviceEngine
+from simple_trt.engines.plan_engine import PlanEngine
 from simple_trt.errors import UsageError
 from simple_trt.files import whole_file
 
@@ -26,7 +26,7 @@ def write_layers(plan: Path, out: Path, options: LoadOptions | None = None) -> s
         SimpleTrtError: it cannot be loaded here, or `out` cannot be written.
     """
     with open_engine(plan, options) as engine:
-        if not isinstance(engine, DeviceEngine):
+        if not isinstance(engine, PlanEngine):
             raise UsageError(
                 f"engine '{plan}' is for the target '{engine.manifest.target}', which has no report by layer",
                 "it is for engines of TensorRT and TensorRT-RTX; 'simple-trt inspect' without --layers shows the nodes",

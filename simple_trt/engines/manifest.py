@@ -78,7 +78,9 @@ class Manifest:
         plan: the engine file.
         onnx: {"sha256"} of the graph that was compiled.
         checkpoint: {"sha256"} of the weights, or None when they are not known.
-        calibration: {"sha256", "count"} of the photos that set the INT8 ranges, or None.
+        calibration: {"sha256", "count", "method"} of the photos that set the INT8 ranges, or None.
+        assignment: {"blocks", "max_ap_drop", "seed", "report"} of a search for the INT8 blocks, or None: each block's
+            precision, the limit and seed of the search, and the name of its report beside the plan.
         versions: library name -> version at build time.
         device: what the plan was compiled for.
         layers: operator -> precision -> number of nodes in the compiled graph.
@@ -99,6 +101,7 @@ class Manifest:
     onnx: dict[str, str]
     checkpoint: dict[str, str] | None = None
     calibration: dict[str, Any] | None = None
+    assignment: dict[str, Any] | None = None
     versions: dict[str, str] = field(default_factory=dict)
     device: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -9,12 +9,21 @@ from typing import Any
 
 from simple_trt.engines.base import LoadOptions
 from simple_trt.engines.builder import BuildSteps, Compiled, CompileOptions, Progress, build_plan
-from simple_trt.engines.device import DeviceEngine, import_library
 from simple_trt.engines.gpu import Gpu, need_gpu
+from simple_trt.engines.plan_engine import PlanEngine, import_library
 from simple_trt.engines.tensorrt_config import attach_timing_cache, check_options, save_timing_cache, set_options
 from simple_trt.errors import SimpleTrtError
+from simple_trt.files import sha256_of
 
-__all__ = ["HOST_CODE_VARIABLE", "PLUGINS_VARIABLE", "TensorRtEngine", "compile_plan", "load_plugins", "plugin_library"]
+__all__ = [
+    "HOST_CODE_VARIABLE",
+    "PLUGINS_VARIABLE",
+    "TensorRtEngine",
+    "compile_plan",
+    "load_plugins",
+    "plugin_library",
+    "plugins_made_for",
+]
 
 MODULE = "tensorrt"
 PACKAGE = "on a Jetson it comes with JetPack; elsewhere pip install tensorrt"
@@ -31,7 +40,7 @@ PLUGINS_CURE = (
 PLUGINS_MADE_FOR = re.compile(rb"simple_trt plugins for TensorRT (\d+)\.(\d+)")
 
 
-class TensorRtEngine(DeviceEngine):
+class TensorRtEngine(PlanEngine):
     """Runs a TensorRT plan on a GPU of the model that it was built on, with the very version that built it.
 
     A plan that was built to be compatible also runs on other GPUs, or on newer versions; the latter carries code, which
@@ -111,7 +120,7 @@ def compile_plan(graph: Path, plan: Path, options: CompileOptions, progress: Pro
     check_options(trt, options)
     gpu = need_gpu(None, "building for the target tensorrt")
     warnings = build_plan(trt, graph, plan, _Steps(trt, options), progress)
-    return Compiled(MODULE, {MODULE: trt.__version__}, _device(gpu, options), warnings)
+    return Compiled(MODULE, {MODULE: trt.__version__, **_plugins(options)}, _device(gpu, options), warnings)
 
 
 def _device(gpu: Gpu, options: CompileOptions) -> dict[str, Any]:
@@ -124,11 +133,23 @@ def _device(gpu: Gpu, options: CompileOptions) -> dict[str, Any]:
     return device
 
 
+def _plugins(options: CompileOptions) -> dict[str, str]:
+    """The hash of the plugin library that the plan was built with: programs without Python check it before loading."""
+    path = plugin_library() if options.lowering == "plugin" else None
+    return {PLUGINS_FILE: f"sha256:{sha256_of(path)}"} if path else {}
+
+
 def plugin_library() -> Path | None:
     """Our plugin library: where $SIMPLE_TRT_PLUGINS says, else beside the package; None when it is in neither place."""
     named = os.environ.get(PLUGINS_VARIABLE)
     path = Path(named) if named else Path(__file__).resolve().parents[1] / PLUGINS_FILE
     return path if path.is_file() else None
+
+
+def plugins_made_for(plugins: Path) -> str:
+    """The TensorRT, as `10.3`, whose headers a plugin library was compiled with; empty when it does not say."""
+    found = PLUGINS_MADE_FOR.search(plugins.read_bytes())
+    return f"{found[1].decode()}.{found[2].decode()}" if found else ""
 
 
 def load_plugins(trt: Any, log: Any) -> None:
@@ -169,11 +190,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _check_made_for(version: str, plugins: Path) -> None:
     """TensorRT 10 and 11 disagree about how a plugin finds its logger: the wrong one crashes at the first complaint."""
-    made_for = PLUGINS_MADE_FOR.search(plugins.read_bytes())
+    made_for = plugins_made_for(plugins)
     major = version.split(".")[0]
-    if made_for and made_for[1].decode() != major:
+    if made_for and made_for.split(".")[0] != major:
         raise SimpleTrtError(
-            f"'{plugins}' was made for TensorRT {made_for[1].decode()}.{made_for[2].decode()}, this is {version}",
+            f"'{plugins}' was made for TensorRT {made_for}, this is {version}",
             f"build it with TensorRT_ROOT at the headers of TensorRT {major}, see plugins/README.md",
         )
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from simple_trt.engines.builder import BuildSteps, Compiled, CompileOptions, Progress, build_plan
-from simple_trt.engines.device import DeviceEngine, import_library
 from simple_trt.engines.gpu import Gpu
+from simple_trt.engines.plan_engine import PlanEngine, import_library
 from simple_trt.errors import UsageError
 
 __all__ = ["TensorRtRtxEngine", "compile_plan"]
@@ -19,7 +19,7 @@ NOT_A_TARGET = ("NONE", "CURRENT")
 DEFAULT_MINIMUM = (8, 0)  # without a list the library compiles for Ampere and newer
 
 
-class TensorRtRtxEngine(DeviceEngine):
+class TensorRtRtxEngine(PlanEngine):
     """Runs a TensorRT-RTX plan; the library compiles its kernels for this GPU when the engine is opened."""
 
     runtime = MODULE

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from simple_trt.engines.base import Arrays, Engine, TensorSpec
+from simple_trt.engines.cuda_graphs import SETTING_UP
+from simple_trt.engines.cuda_packages import installed_package, open_stream
 from simple_trt.engines.manifest import Manifest, Plan
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import sha256_of
@@ -57,7 +59,10 @@ def checkpoint_manifest(path: str | os.PathLike[str], size: tuple[int, int] | No
 
 
 class TorchEngine(Engine):
-    """Runs a checkpoint in PyTorch, in fp32, on the CPU or on the GPU that the options name."""
+    """Runs a checkpoint in PyTorch, in fp32, on the CPU or on the GPU that the options name.
+
+    On a GPU a session goes without arrays, as with built engines, where a CUDA package for Python is installed.
+    """
 
     runtime = "torch"
 
@@ -73,11 +78,26 @@ class TorchEngine(Engine):
                 f"PyTorch sees no GPU, and device {self.options.device} was asked for", "leave the device out"
             )
         checkpoint = checkpoints.load(self.plan)
-        self._predictor: Any = checkpoint.predictor().to(self._device)
+        with SETTING_UP:
+            self._predictor: Any = checkpoint.predictor().to(self._device)
         height, width = self.manifest.size
         keypoints = checkpoint.prior.shape[0]
-        people = self._predictor.settings.people
-        return {"image": _floats(self.manifest.batch, 3, height, width)}, self._people(people, keypoints)
+        inputs = {"image": _floats(self.manifest.batch, 3, height, width)}
+        outputs = self._people(self._predictor.settings.people, keypoints)
+        if self._device != "cpu" and installed_package() is not None:
+            self._open_on_device(inputs, outputs)
+        return inputs, outputs
+
+    def _open_on_device(self, inputs: dict[str, TensorSpec], outputs: dict[str, TensorSpec]) -> None:
+        from simple_trt.engines.torch_device import TorchOnDevice
+
+        stream = open_stream(self.options.device or 0)
+        try:
+            with SETTING_UP, stream.active():
+                self.on_device = TorchOnDevice(self._predictor, self._device, stream, inputs, outputs)
+        except BaseException:
+            stream.close()
+            raise
 
     def _people(self, people: int, keypoints: int) -> dict[str, TensorSpec]:
         batch = self.manifest.batch
@@ -89,6 +109,8 @@ class TorchEngine(Engine):
         }
 
     def _infer(self, inputs: Arrays) -> Arrays:
+        if self.on_device is not None:
+            return self.on_device.infer(inputs)
         import torch
 
         with torch.inference_mode():
@@ -96,6 +118,9 @@ class TorchEngine(Engine):
         return {name: getattr(found, name).cpu().numpy() for name in self.outputs}
 
     def _close(self) -> None:
+        if self.on_device is not None:
+            self.on_device.stream.close()
+            self.on_device = None
         self._predictor = None
 
     def describe(self) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def average_precision(
     """
     chosen = set(image_ids)
     truth = [entry for entry in annotations.people if entry["image_id"] in chosen]
-    numbers = _cocoeval_stats(truth, _completed(results), sorted(chosen), skeleton)
+    numbers = _cocoeval_stats(truth, completed(results), sorted(chosen), skeleton)
     metrics: Metrics = {name: None if v < 0 else float(v) for name, v in zip(METRICS, numbers, strict=False)}
     marked = sum(entry["num_keypoints"] > 0 and not entry["iscrowd"] for entry in truth)
     return metrics | {"images": len(chosen), "people": marked, "detections": len(results)}
@@ -169,7 +169,7 @@ def _read_annotated(entry: PictureEntry, path: Path) -> Picture:
     return picture
 
 
-def _completed(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def completed(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """What pycocotools adds when it loads a keypoint results file: a person's area is that of its keypoints' extent."""
     completed = []
     for number, entry in enumerate(results, 1):
@@ -184,10 +184,23 @@ def _cocoeval_stats(
     truth: list[dict[str, Any]], found: list[dict[str, Any]], image_ids: list[int], skeleton: Skeleton
 ) -> Sequence[float]:
     """pycocotools' ten numbers (its printing kept quiet): AP, AP50, AP75, APM, APL, then the recalls; -1 for nobody."""
+    measure = cocoeval(truth, found, image_ids, skeleton)
+    with redirect_stdout(io.StringIO()):
+        measure.evaluate()
+        measure.accumulate()
+        measure.summarize()
+    stats: Sequence[float] = measure.stats
+    return stats
+
+
+def cocoeval(
+    truth: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]], image_ids: Sequence[int], skeleton: Skeleton
+) -> Any:
+    """pycocotools' COCOeval of keypoints, nothing computed yet; `found` as `completed` makes it."""
     from pycocotools import coco as cocoapi
     from pycocotools.cocoeval import COCOeval
 
-    def index(entries: list[dict[str, Any]]) -> Any:
+    def index(entries: Sequence[dict[str, Any]]) -> Any:
         coco = cocoapi.COCO()
         images = [{"id": image_id} for image_id in image_ids]
         # Copies: pycocotools writes into the entries.
@@ -198,9 +211,5 @@ def _cocoeval_stats(
 
     with redirect_stdout(io.StringIO()):
         measure = COCOeval(index(truth), index(found), "keypoints")
-        measure.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
-        measure.evaluate()
-        measure.accumulate()
-        measure.summarize()
-    stats: Sequence[float] = measure.stats
-    return stats
+    measure.params.kpt_oks_sigmas = np.array(skeleton.sigmas)
+    return measure

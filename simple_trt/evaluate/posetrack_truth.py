@@ -14,6 +14,7 @@ import numpy as np
 from simple_trt.data import posetrack17
 from simple_trt.data.coco import KeypointOrder, keypoint_order, load_coco
 from simple_trt.data.keypoints import arrange
+from simple_trt.data.labels import MALFORMED
 from simple_trt.data.sources import start_of
 from simple_trt.errors import SimpleTrtError
 from simple_trt.evaluate.poses import HEAD_SHARE, NO_TRACK, TruePeople
@@ -89,15 +90,15 @@ def _read_file(file: Path) -> Iterator[Video]:
         return
     data = load_coco(file)
     order = keypoint_order(data, POSETRACK)
-    if not all({"id", "file_name"} <= image.keys() for image in data["images"]):
-        raise SimpleTrtError(f"{file} has a picture without 'id' or 'file_name'", "Repair or remove it.")
+    if not all(isinstance(image.get("frame_id", 0), (int, float)) for image in data["images"]):
+        raise SimpleTrtError(f"{file} has a picture whose 'frame_id' is no number", "Repair or remove it.")
     people = defaultdict(list)
     for entry in data["annotations"]:
         people[entry.get("image_id")].append(entry)
     videos = defaultdict(list)
     for image in sorted(data["images"], key=lambda image: image.get("frame_id", 0)):
         frame = _frame(file, image["file_name"], _layout18, image, people.pop(image["id"], []), order)
-        videos[image.get("vid_id") or PurePosixPath(frame.name).parent.name or file.stem].append(frame)
+        videos[str(image.get("vid_id") or PurePosixPath(frame.name).parent.name or file.stem)].append(frame)
     if people:
         cause = f"{file}: annotations belong to no picture of the file, as of {next(iter(people))}"
         raise SimpleTrtError(cause, "Repair or remove them.")
@@ -107,7 +108,7 @@ def _read_file(file: Path) -> Iterator[Video]:
 def _frame(file: Path, name: str, layout: Callable[..., Frame], *entries: Any) -> Frame:
     try:
         return layout(name, *entries)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except MALFORMED as error:
         raise SimpleTrtError(f"{file}: frame {name} is broken ({error})", "Repair or remove it.") from None
 
 

@@ -17,9 +17,11 @@ from simple_trt.engines.onnx_metadata import graph_manifest
 from simple_trt.errors import AccuracyError, UsageError
 from simple_trt.export.build_folder import BuildFolder, build_folder
 from simple_trt.export.build_graph import GraphFacts, read_graph, refuse_uint8
+from simple_trt.export.build_int8 import Quantising
 from simple_trt.export.build_precision import Precise, check_precision, with_precision
 from simple_trt.export.build_progress import Stages
 from simple_trt.export.build_source import Model, Shape, find_model, source_graph
+from simple_trt.export.search.run import SearchRequest
 from simple_trt.export.verify import Candidate, Check, OpenSession, Report, verify
 from simple_trt.files import sha256_of
 
@@ -30,6 +32,7 @@ COMPILERS = {
     "tensorrt-rtx": "simple_trt.engines.tensorrt_rtx",
     "tensorrt": "simple_trt.engines.tensorrt",
 }
+LARGEST_DROP = 0.1  # that a search may be allowed: more is likely to be meant in points
 RECORDED_PACKAGES = ("simple-trt", "onnx", "torch", "onnxruntime")
 
 
@@ -44,6 +47,8 @@ class BuildRequest:
         precision: `fp32`, `fp16`, `bf16` or `int8`.
         shape: size, batch and lowering of the graph.
         calib: folder of photos that set the INT8 ranges.
+        calib_method: how they do, one of precision.METHODS; None means that the search measures which, or the default.
+        search: how to search for the blocks that become INT8; None takes the usual ones.
         options: what the target's compiler is told.
         check: what the last stage measures.
         layers: where the report by layer goes; None for none. Target tensorrt only; how much it tells is
@@ -59,6 +64,8 @@ class BuildRequest:
     precision: str = "fp32"
     shape: Shape = field(default_factory=Shape)
     calib: Path | None = None
+    calib_method: str | None = None
+    search: SearchRequest | None = None
     options: CompileOptions = field(default_factory=CompileOptions)
     check: Check = field(default_factory=Check)
     layers: Path | None = None
@@ -132,8 +139,14 @@ class _Job:
         """The graph with its precision inside, and what it is made of."""
         request = self.request
         with self.stages.stage("precision") as stage:
-            precise = with_precision(source, request.target, request.precision, request.calib, self.folder.path, stage)
-            return precise, read_graph(precise.graph)
+            quantising = Quantising(
+                request.calib, request.calib_method, request.search, request.options.runtime, self.open_session
+            )
+            precise = with_precision(source, request.target, request.precision, quantising, self.folder.path, stage)
+            facts = read_graph(precise.graph)
+        for line in precise.quantised.report if precise.quantised else []:
+            self.stages.line(f"      {line}")
+        return precise, facts
 
     def compile(self, graph: Path, facts: GraphFacts) -> Compiled:
         """The plan."""
@@ -161,7 +174,8 @@ class _Job:
                 precision=request.precision,
                 plan=Plan(request.out.name, sha256_of(plan), plan.stat().st_size),
                 checkpoint={"sha256": sha256_of(self.model.checkpoint)} if self.model.checkpoint else graph.checkpoint,
-                calibration=vars(precise.calibration) if precise.calibration else None,
+                calibration=precise.quantised.calibration if precise.quantised else None,
+                assignment=precise.quantised.assignment if precise.quantised else None,
                 versions=_versions() | compiled.versions,
                 device=compiled.device,
                 layers=facts.layers,
@@ -199,6 +213,7 @@ def _check_request(request: BuildRequest) -> None:
     if request.precision == "bf16" and request.options.runtime == "onnxruntime":
         raise UsageError("ONNX Runtime has no bf16 for CPUs", "use --runtime openvino, or --precision fp32 or int8")
     _check_builder_options(request)
+    _check_int8(request)
     if request.shape.lowering == "plugin" and request.target != "tensorrt":
         raise UsageError(f"the target '{request.target}' takes no plugins", "use --lowering plain")
     check = request.check
@@ -210,6 +225,22 @@ def _check_request(request: BuildRequest) -> None:
         raise UsageError(f"no file '{check.annotations}'", "give --verify a COCO keypoint file")
     if check.photos is not None and not check.photos.is_dir():
         raise UsageError(f"no folder '{check.photos}'", "give --images the folder of the photos")
+
+
+def _check_int8(request: BuildRequest) -> None:
+    """Raises UsageError when calibration or search are asked for in vain."""
+    asked = "--search" if request.search else "--calib-method" if request.calib_method else None
+    if asked and request.precision != "int8":
+        raise UsageError(f"{asked} is for int8, and the precision is {request.precision}", "give --precision int8")
+    if request.search is None:
+        return
+    if request.calib is None:
+        raise UsageError("--search has no photos to set the ranges of int8", "give their folder with --calib DIR")
+    if request.search.max_ap_drop > LARGEST_DROP:
+        raise UsageError(
+            f"a search that may lose {request.search.max_ap_drop:g} of AP looks for nothing: AP runs from 0 to 1",
+            f"half a point of AP is --max-ap-drop 0.005; at most {LARGEST_DROP} is taken",
+        )
 
 
 def _check_builder_options(request: BuildRequest) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from simple_trt.engines.onnx_metadata import read_metadata
 from simple_trt.errors import SimpleTrtError, UsageError
+from simple_trt.export.build_int8 import Quantised, Quantising, quantised_graph
 from simple_trt.export.build_progress import Stage
-from simple_trt.export.calibration import find_photos
-from simple_trt.export.precision import to_bf16, to_fp16, to_int8
+from simple_trt.export.precision import to_bf16, to_fp16
 
-__all__ = ["TARGET_PRECISIONS", "Calibration", "Precise", "check_calibration", "check_precision", "with_precision"]
+__all__ = ["TARGET_PRECISIONS", "Precise", "check_calibration", "check_precision", "with_precision"]
 
 TARGET_PRECISIONS = {
     "cpu": ("fp32", "bf16", "int8"),
@@ -29,19 +26,11 @@ HALVES = {"fp16": to_fp16, "bf16": to_bf16}
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """The photos that set the ranges of an INT8 graph: hash over their bytes, and their number."""
-
-    sha256: str
-    count: int
-
-
-@dataclass(frozen=True)
 class Precise:
-    """A graph with its precision inside, and the photos that set its ranges, if any did."""
+    """A graph with its precision inside, and how the int8 part of it was made, if there is one."""
 
     graph: Path
-    calibration: Calibration | None = None
+    quantised: Quantised | None = None
 
 
 def check_precision(target: str, precision: str, calib: Path | None) -> None:
@@ -61,7 +50,7 @@ def check_calibration(calib: Path | None) -> None:
 
 
 def with_precision(
-    source: Path, target: str, precision: str, calib: Path | None, folder: Path, stage: Stage
+    source: Path, target: str, precision: str, quantising: Quantising, folder: Path, stage: Stage
 ) -> Precise:
     """`source` with `precision` inside.
 
@@ -69,16 +58,17 @@ def with_precision(
         source: fp32 graph, or one that has the precision already.
         target: what will run it; `onnx` for a graph that is to be kept as such.
         precision: `fp32`, `fp16`, `bf16` or `int8`.
-        calib: folder of photos that set the ranges of int8.
+        quantising: what sets the ranges of int8 and chooses its blocks.
         folder: where a new graph is written.
         stage: told what is done.
 
     Raises:
         UsageError: int8 without photos.
         SimpleTrtError: the graph has another precision already.
+        AccuracyError: a search found no int8 blocks that keep its limit.
     """
     have = read_metadata(source).get("precision")
-    if have == precision:
+    if have == precision and quantising.search is None:
         stage.say(f"{precision}, as the graph is")
         return Precise(source)
     if have != "fp32":
@@ -88,26 +78,10 @@ def with_precision(
         return Precise(source)
     path = folder / f"{precision}.onnx"
     if precision == "int8":
-        return _quantised(source, target, calib, path, stage)
+        rest = "fp16" if target in GPU_TARGETS else "fp32"
+        graph, quantised = quantised_graph(source, target, rest, quantising, folder, stage)
+        onnx.save(to_fp16(graph) if rest == "fp16" else graph, path)
+        return Precise(path, quantised)
     stage.say(f"{precision} network, fp32 decode")
     onnx.save(HALVES[precision](onnx.load(source)), path)
     return Precise(path)
-
-
-def _quantised(source: Path, target: str, calib: Path | None, path: Path, stage: Stage) -> Precise:
-    """INT8 by Q/DQ; for a GPU, what is not quantised becomes fp16."""
-    if calib is None:
-        raise UsageError("int8 needs photos to set its ranges", "give their folder with --calib DIR")
-    photos = find_photos(calib)
-    height, width = read_metadata(source)["size"]
-
-    def inputs() -> Iterator[NDArray[np.float32]]:
-        for done, image in enumerate(photos.inputs((height, width))):
-            stage.progress(f"calibrating on {photos.count} photos", done / photos.count)
-            yield image
-
-    graph = to_int8(onnx.load(source), inputs())
-    rest = "fp16" if target in GPU_TARGETS else "fp32"
-    onnx.save(to_fp16(graph) if rest == "fp16" else graph, path)
-    stage.say(f"int8 network, {rest} heads, calibrated on {photos.count} photos")
-    return Precise(path, Calibration(photos.sha256, photos.count))

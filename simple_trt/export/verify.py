@@ -15,7 +15,9 @@ from simple_trt.engines.cpu import CpuEngine
 from simple_trt.engines.gpu import find_gpu
 from simple_trt.engines.onnx_metadata import graph_manifest, read_metadata
 from simple_trt.errors import SimpleTrtError, UsageError
-from simple_trt.evaluate.coco import Predict, evaluate
+from simple_trt.evaluate.annotations import read_annotations
+from simple_trt.evaluate.coco import Predict, find_people
+from simple_trt.evaluate.paired import Matches, ap_drop, match_found
 from simple_trt.export.build_progress import Stage
 from simple_trt.export.build_source import has_torch, plain_twin
 from simple_trt.export.verify_people import Differences, compare_people
@@ -77,7 +79,8 @@ class Report:
         subject: `engine`, or `compiled graph` when the engine cannot run here; empty when nothing was run.
         noise: the pictures were noise, not photos.
         differences: of the answers, None when nothing was run.
-        ap: {"data", "images", "model", "engine", "drop", "allowed"}, None when it was not measured.
+        ap: {"data", "images", "model", "engine", "drop", "standard_error", "allowed"}, None when it was not measured;
+            the standard error is that of the drop, by a paired bootstrap over the photos.
         notes: what a person must know to read the numbers.
         failures: which limits were not kept.
     """
@@ -108,7 +111,7 @@ class Report:
         if self.ap is not None:
             allowed = "" if self.ap["allowed"] is None else f", allowed {self.ap['allowed']:.4f}"
             ap = "AP on {data}: model {model:.4f}, engine {engine:.4f}, drop {drop:+.4f}".format(**self.ap)
-            lines.append(ap + allowed)
+            lines.append(f"{ap} (standard error {self.ap['standard_error']:.4f}){allowed}")
         return [*lines, *(f"note: {note}" for note in self.notes), *(f"failed: {why}" for why in self.failures)]
 
 
@@ -218,18 +221,24 @@ def _watched(pictures: Iterator[Picture], stage: Stage) -> Iterator[Picture]:
 
 
 def _measure_ap(predictors: dict[str, Predict], annotations: Path, photos: Path, stage: Stage) -> dict[str, Any]:
-    """AP of each predictor by its name, and how much the engine loses."""
-    found: dict[str, Any] = {"data": annotations.name}
+    """AP of each predictor by its name, how much the engine loses, and how sure that is."""
+    truth = read_annotations(annotations)
+    matches: dict[str, Matches] = {}
     for name, predict in predictors.items():
 
         def show(done: int, total: int, name: str = name) -> None:
             stage.progress(f"AP of the {name}", done / total)
 
-        metrics = evaluate(predict, annotations, photos, progress=show)
-        if metrics["AP"] is None:
-            raise SimpleTrtError(f"AP cannot be measured: '{annotations}' marks no keypoints", "give other annotations")
-        found |= {"images": metrics["images"], name: float(metrics["AP"])}
-    return found | {"drop": found["model"] - found["engine"], "allowed": None}
+        matches[name] = match_found(truth, find_people(predict, truth, photos, progress=show))
+    drop = ap_drop(matches["model"], matches["engine"])
+    return {
+        "data": annotations.name,
+        "images": len(truth.pictures),
+        **{name: found.ap() for name, found in matches.items()},
+        "drop": drop.ap,
+        "standard_error": drop.standard_error,
+        "allowed": None,
+    }
 
 
 def _judge(report: Report, check: Check) -> None:

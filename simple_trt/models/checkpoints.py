@@ -126,7 +126,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise _unreadable(path, error) from error
     try:
         description = json.loads(metadata[METADATA_KEY])
-    except (KeyError, json.JSONDecodeError):
+    except (KeyError, ValueError, RecursionError):
         description = None
     if not isinstance(description, dict):
         raise SimpleTrtError(
@@ -161,13 +161,16 @@ def _parse(path: str | Path, description: dict[str, Any]) -> CheckpointMeta:
     try:
         values = {f.name: description[f.name] for f in dataclasses.fields(CheckpointMeta) if f.name != "network"}
         values["network"] = description.get("network", "points")  # older files know no other
+        if wrong := [key for key in ("preset", "network", "skeleton", "licence") if not isinstance(values[key], str)]:
+            cause = f"'{path}': its {wrong[0]} is {str(values[wrong[0]])[:40]!r}, expected a text"
+            raise SimpleTrtError(cause, "fetch or copy the checkpoint again")
         height, width = (int(side) for side in values.pop("size"))
         find_preset(values["preset"])
         check_network(values["network"])
         return CheckpointMeta(size=(height, width), **values)
     except KeyError as error:
         raise SimpleTrtError(f"'{path}': its metadata lacks {error}", "fetch or copy the checkpoint again") from None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SimpleTrtError(
             f"'{path}': its size is {description['size']!r}, expected [height, width]",
             "fetch or copy the checkpoint again",

@@ -92,7 +92,7 @@ def _preset_of(path: str | Path) -> str:
     try:
         with safe_open(path, "pt") as file:
             return str(json.loads((file.metadata() or {})[METADATA_KEY])["preset"])
-    except (SafetensorError, KeyError, ValueError, TypeError):
+    except (SafetensorError, KeyError, ValueError, TypeError, RecursionError):
         return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +13,7 @@ from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.pictures import Picture
 from simple_trt.types import Floats, Letterbox
 
-__all__ = ["check_picture", "prepare"]
+__all__ = ["DeviceArray", "check_picture", "device_letterbox", "prepare"]
 
 
 def prepare(picture: Picture, manifest: Manifest) -> tuple[Floats, Letterbox]:
@@ -34,6 +35,29 @@ def prepare(picture: Picture, manifest: Manifest) -> tuple[Floats, Letterbox]:
     rules = manifest.preprocessing
     image: Floats = _kernels().letterbox(picture, height, width, rules.mean, rules.std)
     return image, Letterbox((picture.shape[0], picture.shape[1]), (height, width))
+
+
+@dataclass(frozen=True)
+class DeviceArray:
+    """Device memory as the kernels take it: C-contiguous, of a shape and NumPy type, by the CUDA array interface."""
+
+    address: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Version 3, which numba defines. It names no stream: whoever uses it does so on the right one."""
+        return {"shape": self.shape, "typestr": self.dtype.str, "data": (self.address, False), "version": 3}
+
+
+def device_letterbox() -> Any:
+    """`letterbox_cuda(frame, out, mean, std, stream)` of the compiled part; None where that has no CUDA code.
+
+    Raises:
+        SimpleTrtError: the compiled kernels are missing.
+    """
+    return getattr(_kernels(), "letterbox_cuda", None)
 
 
 def check_picture(picture: Picture) -> None:

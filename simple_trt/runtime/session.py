@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from types import TracebackType
 
 import numpy as np
@@ -12,7 +15,9 @@ import numpy as np
 from simple_trt.engines import Arrays, Engine, LoadOptions, open_engine
 from simple_trt.errors import SimpleTrtError
 from simple_trt.pictures import Picture
-from simple_trt.runtime.preprocess import prepare
+from simple_trt.runtime.device_runner import DeviceRunner
+from simple_trt.runtime.host_runner import HostRunner, Run, Runner, ms_since
+from simple_trt.runtime.preprocess import device_letterbox
 from simple_trt.skeletons import Skeleton, find_skeleton
 from simple_trt.types import Letterbox, People
 
@@ -20,7 +25,10 @@ __all__ = ["Session"]
 
 
 class Session:
-    """Runs one engine on pictures of any size.
+    """Runs one engine on pictures of any size; one thread at a time, several threads have a session each.
+
+    On a GPU (TensorRT, TensorRT-RTX, or a checkpoint with `LoadOptions(device=0)`) the raw frames go there and are
+    letterboxed there, and the work for each frame size is replayed as one CUDA graph; see docs/gpu-sessions.md.
 
     Args:
         engine: closed with the session.
@@ -37,6 +45,7 @@ class Session:
         self.engine = engine
         self.skeleton = find_skeleton(engine.manifest.skeleton)
         _check_outputs(engine, self.skeleton)
+        self._runner = _runner(engine)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], options: LoadOptions | None = None) -> Session:
@@ -66,16 +75,40 @@ class Session:
 
     def predict_batch(self, pictures: Sequence[Picture]) -> list[People]:
         """The people of each picture, as `predict`; the engine is run on as many at a time as its batch holds."""
-        batch = self.engine.manifest.batch
-        return [
-            people
-            for start in range(0, len(pictures), batch)
-            for people in self._predict_chunk(pictures[start : start + batch])
-        ]
+        return list(self.stream(pictures))
+
+    def stream(self, pictures: Iterable[Picture]) -> Iterator[People]:
+        """The people of each picture, as `predict`, in order, while the pictures come: from a video, say.
+
+        On a GPU a batch is handed over before the people of the one before are waited for: results come a batch late,
+        and the host's work costs no time of the GPU's. An error comes after the people of the pictures before it.
+
+        Args:
+            pictures: RGB uint8 [H,W,3] each; sizes may change.
+        """
+        waiting: deque[Run] = deque()
+        try:
+            for chunk in _chunks(pictures, self.engine.manifest.batch):
+                try:
+                    waiting.append(self._runner.submit(chunk))
+                except SimpleTrtError:
+                    while waiting:
+                        yield from self._collect(waiting.popleft())
+                    raise
+                while len(waiting) > self._runner.ahead:
+                    yield from self._collect(waiting.popleft())
+            while waiting:
+                yield from self._collect(waiting.popleft())
+        finally:
+            for run in waiting:
+                self._runner.discard(run)
 
     def close(self) -> None:
-        """Close the engine."""
-        self.engine.close()
+        """Give back buffers and graphs, then close the engine."""
+        try:
+            self._runner.close()
+        finally:
+            self.engine.close()
 
     def __enter__(self) -> Session:
         return self
@@ -85,25 +118,14 @@ class Session:
     ) -> None:
         self.close()
 
-    def _predict_chunk(self, pictures: Sequence[Picture]) -> list[People]:
-        """At most a batch of pictures; places left over stay zero."""
-        images = np.zeros(self.engine.inputs["image"].shape, np.float32)
-        letterboxes, speeds = [], []
-        for i, picture in enumerate(pictures):
-            start = time.perf_counter()
-            images[i], letterbox = prepare(picture, self.engine.manifest)
-            letterboxes.append(letterbox)
-            speeds.append({"preprocess": _ms_since(start)})
-        start = time.perf_counter()
-        outputs = self.engine.infer({"image": images})
-        inference = _ms_since(start) / len(pictures)
-        results = []
-        for i, letterbox in enumerate(letterboxes):
+    def _collect(self, run: Run) -> Iterator[People]:
+        outputs = self._runner.collect(run)
+        inference = run.inference / len(run.letterboxes)
+        for i, letterbox in enumerate(run.letterboxes):
             start = time.perf_counter()
             people = self._people(outputs, i, letterbox)
-            people.speed = {**speeds[i], "inference": inference, "postprocess": _ms_since(start)}
-            results.append(people)
-        return results
+            people.speed = {"preprocess": run.preprocess[i], "inference": inference, "postprocess": ms_since(start)}
+            yield people
 
     def _people(self, outputs: Arrays, i: int, letterbox: Letterbox) -> People:
         count = int(outputs["num"][i])
@@ -141,5 +163,18 @@ def _check_outputs(engine: Engine, skeleton: Skeleton) -> None:
         )
 
 
-def _ms_since(start: float) -> float:
-    return (time.perf_counter() - start) * 1000
+def _runner(engine: Engine) -> Runner:
+    if engine.on_device is None:
+        return HostRunner(engine)
+    letterbox = device_letterbox()
+    if letterbox is None:
+        said = "the compiled part of simple-trt has no CUDA code: pictures are letterboxed on the CPU, which is slower"
+        warnings.warn(f"{said}; install it again where nvcc is", RuntimeWarning, stacklevel=3)
+        return HostRunner(engine)
+    return DeviceRunner(engine, engine.on_device, letterbox)
+
+
+def _chunks(pictures: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
+    rest = iter(pictures)
+    while chunk := list(islice(rest, size)):
+        yield chunk

@@ -1,7 +1,8 @@
 """Where what was found goes: JSON lines, a COCO results file, a folder of annotated pictures.
 
 A sink is a context manager with one method, `write`. A file appears under its name, whole, when the block ends well; of
-a block that ends in an error nothing is left. Annotated pictures appear one by one, each of them whole.
+a block that ends in an error nothing is left. Annotated pictures appear one by one, each of them whole; JSON lines of a
+source that never ends line by line, each of them whole.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ from typing import Any
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import reported_os_errors
 from simple_trt.pictures import SUFFIXES, write_picture
-from simple_trt.runtime.sources import Frame
-from simple_trt.runtime.text import StandardOutput, TextFile, TextOutput
+from simple_trt.runtime.frames import Frame
+from simple_trt.runtime.text import STDOUT, GrowingFile, StandardOutput, TextFile, TextOutput
 from simple_trt.types import People
 
 __all__ = ["AnnotatedSink", "CocoSink", "JsonLinesSink", "Sink", "check_image_ids", "image_id_of"]
 
-STDOUT = "-"
 NOT_REWRITTEN = {".gif"}  # read, but 256 colours are too few to draw on
 
 
 class Sink(ABC):
-    """Takes what was found in one picture after the other, inside a `with` block."""
+    """Takes what was found in one picture after the other, inside a `with` block; `done` says it wants no more."""
+
+    done = False
 
     @abstractmethod
     def write(self, frame: Frame, people: People) -> None:
@@ -54,13 +56,15 @@ class TextSink(Sink):
 
     Args:
         destination: the file, or "-".
+        growing: append to the file line by line, instead of writing it whole at the end.
 
     Raises:
         SimpleTrtError: the file cannot be written.
     """
 
-    def __init__(self, destination: str | os.PathLike[str]) -> None:
-        self.text: TextOutput = StandardOutput() if os.fspath(destination) == STDOUT else TextFile(destination)
+    def __init__(self, destination: str | os.PathLike[str], growing: bool = False) -> None:
+        to_file = GrowingFile if growing else TextFile
+        self.text: TextOutput = StandardOutput() if os.fspath(destination) == STDOUT else to_file(destination)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -80,11 +84,15 @@ class TextSink(Sink):
 
 
 class JsonLinesSink(TextSink):
-    """One JSON object a line and picture: `image` (file name), then the keys of `People.to_json`."""
+    """One JSON object a line and picture: `image` (file name), then the keys of `People.to_json`.
+
+    A frame of a video or a camera has `source`, `frame`, `time` and `latency` besides. docs/json.md holds the schema.
+    """
 
     def write(self, frame: Frame, people: People) -> None:
         """Append one line; to standard output it goes at once."""
-        self.text.write(json.dumps({"image": frame.name, **people.to_dict()}, allow_nan=False) + "\n")
+        values = {"image": frame.name, **_stream_values(frame), **people.to_dict()}
+        self.text.write(json.dumps(values, allow_nan=False) + "\n")
 
 
 class CocoSink(TextSink):
@@ -132,6 +140,13 @@ class AnnotatedSink(Sink):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Each picture is finished when it is written."""
+
+
+def _stream_values(frame: Frame) -> dict[str, Any]:
+    if frame.time is None:
+        return {}
+    latency = None if frame.latency is None else round(frame.latency, 3)
+    return {"source": frame.source, "frame": frame.number, "time": round(frame.time, 6), "latency": latency}
 
 
 def annotated_name(name: str) -> str:

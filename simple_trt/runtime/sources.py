@@ -1,25 +1,20 @@
-"""Where pictures come from: one file or a folder of files, as frames in a natural order."""
+"""Picture files as a source: one file, a folder of files or several of both, as frames in a natural order."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from simple_trt.errors import SimpleTrtError
-from simple_trt.pictures import SUFFIXES, Picture, read_picture
+from simple_trt.pictures import SUFFIXES, read_picture
+from simple_trt.runtime.frames import Frame, OnError
 
-__all__ = ["Frame", "PictureSource", "open_source"]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture to look at: the name of its file, without the folder, and RGB uint8 [H,W,3]."""
-
-    name: str
-    image: Picture
+__all__ = ["PictureSource", "joined", "open_source"]
 
 
 @dataclass(frozen=True)
@@ -29,10 +24,15 @@ class PictureSource:
     Args:
         paths: the files, in order.
         skipped: how many files of the folder are no pictures.
+        name: what was given: the file, the folder.
     """
 
     paths: tuple[Path, ...]
     skipped: int = 0
+    name: str = "pictures"
+    _stopped: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
+
+    live = False
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -42,7 +42,12 @@ class PictureSource:
         """The names that the frames will have."""
         return [path.name for path in self.paths]
 
-    def frames(self, on_error: Callable[[SimpleTrtError], None] | None = None) -> Iterator[Frame]:
+    @property
+    def goes_on(self) -> bool:
+        """A folder goes on without a broken picture; a broken picture alone is an error like any other."""
+        return len(self) > 1
+
+    def frames(self, on_error: OnError | None = None) -> Iterator[Frame]:
         """The pictures.
 
         Args:
@@ -52,15 +57,22 @@ class PictureSource:
         Raises:
             SimpleTrtError: a picture is missing, no picture, damaged or too large.
         """
-        for path in self.paths:
+        for number, path in enumerate(self.paths):
+            if self._stopped.is_set():
+                return
+            start = time.perf_counter()
             try:
-                frame = Frame(path.name, read_picture(path))
+                frame = Frame(path.name, read_picture(path), captured=start, number=number)
             except SimpleTrtError as error:
                 if on_error is None:
                     raise
                 on_error(error)
             else:
                 yield frame
+
+    def stop(self) -> None:
+        """No further picture is read."""
+        self._stopped.set()
 
     def __iter__(self) -> Iterator[Frame]:
         return self.frames()
@@ -76,7 +88,7 @@ def open_source(source: str | os.PathLike[str]) -> PictureSource:
     if not path.is_dir():
         if not path.exists():
             raise SimpleTrtError(f"no file or folder '{path}'", "check the path")
-        return PictureSource((path,))
+        return PictureSource((path,), name=str(source))
     files = _files_of(path)
     pictures = sorted(
         (file for file in files if file.suffix.lower() in SUFFIXES), key=lambda file: natural_key(file.name)
@@ -84,7 +96,13 @@ def open_source(source: str | os.PathLike[str]) -> PictureSource:
     if not pictures:
         cause = f"the folder '{path}' holds no pictures ({len(files)} other files)"
         raise SimpleTrtError(cause, f"give a folder with files of: {', '.join(sorted(SUFFIXES))}")
-    return PictureSource(tuple(pictures), len(files) - len(pictures))
+    return PictureSource(tuple(pictures), len(files) - len(pictures), str(source))
+
+
+def joined(sources: Sequence[PictureSource]) -> PictureSource:
+    """The pictures of several sources as those of one, one after the other."""
+    paths = tuple(path for source in sources for path in source.paths)
+    return PictureSource(paths, sum(source.skipped for source in sources), "', '".join(s.name for s in sources))
 
 
 def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:

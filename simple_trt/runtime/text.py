@@ -1,4 +1,4 @@
-"""Text that goes to a file, which appears whole or not at all, or to standard output, where it appears at once."""
+"""Text that goes to a file, which appears whole or not at all, or grows line by line, or to standard output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Protocol
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import reported_os_errors, whole_file
 
-__all__ = ["StandardOutput", "TextFile", "TextOutput"]
+__all__ = ["STDOUT", "AbandonedError", "GrowingFile", "StandardOutput", "TextFile", "TextOutput", "write_text"]
+
+
+STDOUT = "-"
 
 
 class TextOutput(Protocol):
@@ -25,6 +28,21 @@ class TextOutput(Protocol):
 
     def abandon(self) -> None:
         """Something failed: leave nothing behind."""
+
+
+def write_text(destination: str | os.PathLike[str], text: str) -> None:
+    """Write a whole text to a file, or to standard output ("-").
+
+    Raises:
+        SimpleTrtError: it cannot be written.
+    """
+    output: TextOutput = StandardOutput() if os.fspath(destination) == STDOUT else TextFile(destination)
+    try:
+        output.write(text)
+        output.finish()
+    except SimpleTrtError:
+        output.abandon()
+        raise
 
 
 class StandardOutput:
@@ -76,8 +94,58 @@ class TextFile:
         with suppress(OSError):  # what could not be written is thrown away anyway
             self._text.close()
         # An error of its own: any other would be explained as a failure to write this file.
-        self._whole.__exit__(_AbandonedError, _AbandonedError(), None)
+        self._whole.__exit__(AbandonedError, AbandonedError(), None)
 
 
-class _AbandonedError(Exception):
-    """Tells `whole_file` to leave nothing behind."""
+class GrowingFile:
+    """A text file that others read while it grows: what a source that never ends has delivered so far.
+
+    Args:
+        path: appended to, on a line of its own; every write is flushed, and is in the file whole or not at all.
+
+    Raises:
+        SimpleTrtError: the file cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        with reported_os_errors(self._path):
+            self._file = self._path.open("ab", buffering=0)
+            if not _ends_a_line(self._path):
+                self._file.write(b"\n")
+
+    def write(self, text: str) -> None:
+        """Append text; where there is no room for all of it, none of it stays."""
+        data = text.encode()
+        end = self._file.tell()
+        with reported_os_errors(self._path):
+            try:
+                while data:
+                    data = data[self._file.write(data) :]
+            except OSError:
+                with suppress(OSError):
+                    self._file.truncate(end)
+                raise
+
+    def finish(self) -> None:
+        """Close the file."""
+        with reported_os_errors(self._path):
+            self._file.close()
+
+    def abandon(self) -> None:
+        """What was written stays: others may have read it."""
+        with suppress(OSError):
+            self._file.close()
+
+
+def _ends_a_line(path: Path) -> bool:
+    """Whether the file is empty, no file of its own (a pipe), or ends with a line break."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return True
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+class AbandonedError(Exception):
+    """Tells `whole_file` to leave nothing behind, whatever went wrong: an error of another file is not its own."""

@@ -18,6 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+MOST_BASES = 8  # files that are each the other's base, in a row
 CONFIGS = Path(__file__).parent / "configs"
 
 
@@ -100,45 +101,49 @@ def load_config(path: str | Path, base: str | Path | None = None) -> TrainConfig
     return _build(TrainConfig, _settings(path, base), path).replace()
 
 
-def _settings(path: str | Path, base: str | Path | None = None) -> dict[str, Any]:
+def _settings(path: str | Path, base: str | Path | None = None, depth: int = 1) -> dict[str, Any]:
     """The file's settings over those of its base, tables merged key by key."""
     data = _read(path)
     own_base = data.pop("base", None)
     if own_base is None and base is None:
         return data
-    settings = _settings(base or own_base)
+    if not isinstance(own_base, str | None) or depth == MOST_BASES:
+        cause = f"{path}: base is {str(own_base)[:40]!r}, expected a file that is not built on this one"
+        raise UsageError(cause, "Correct the setting.")
+    settings = _settings(base or own_base or "", None, depth + 1)
     for key, value in data.items():
-        settings[key] = settings.get(key, {}) | value if isinstance(value, dict) else value
+        below = settings.get(key)
+        settings[key] = below | value if isinstance(below, dict) and isinstance(value, dict) else value
     return settings
 
 
 def _read(path: str | Path) -> dict[str, Any]:
-    bundled = CONFIGS / f"{path}.toml"
-    path = bundled if bundled.is_file() else path
     try:
+        bundled = CONFIGS / f"{path}.toml"
+        path = bundled if bundled.is_file() else path
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(
             f"there is no configuration '{path}'",
             f"name a file, or one of: {', '.join(sorted(p.stem for p in CONFIGS.glob('*.toml')))}",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration '{path}' ({error.strerror})", "Check its path.") from None
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML ({error})", "Correct the file.") from None
 
 
 def _build(cls: type, data: dict[str, Any], path: str | Path) -> Any:
-    defaults = cls()
+    defaults, names = cls(), [f.name for f in dataclasses.fields(cls)]
     for key, value in data.items():
-        if not hasattr(defaults, key):
-            raise UsageError(
-                f"{path}: unknown setting {key!r}", f"Known: {', '.join(f.name for f in dataclasses.fields(cls))}."
-            )
+        if key not in names:
+            raise UsageError(f"{path}: unknown setting {key!r}", f"Known: {', '.join(names)}.")
         known = getattr(defaults, key)
         if dataclasses.is_dataclass(known) and isinstance(value, dict):
             data[key] = _build(type(known), value, f"{path}: [{key}]")
         elif isinstance(known, tuple) and isinstance(value, list):
             data[key] = tuple(value)
-        elif isinstance(known, float) and isinstance(value, int):
+        elif isinstance(known, float) and isinstance(value, int) and abs(value) <= sys.float_info.max:
             data[key] = float(value)
         elif known is not None and type(known) is not type(value):
             raise UsageError(f"{path}: {key} is {value!r}, expected {type(known).__name__}", "Correct the setting.")

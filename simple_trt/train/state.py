@@ -51,7 +51,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, "pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, json.loads((file.metadata() or {})["progress"])  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
         raise SimpleTrtError(f"{path} is damaged ({error})", "Remove it to start the run anew.") from None
 
 

@@ -95,19 +95,34 @@ def test_a_missed_target_stands_as_missed(tmp_path):
 
 def test_a_gpu_report_shows_what_worked_and_what_did_not(tmp_path):
     gpu = {"gpu": {"name": "A GPU", "sm": "SM87", "memory_gib": 8.0, "driver_cuda": "13.0"}}
-    times = {"eager_ms": 0.05, "device_ms": 0.01}
+    times = {"eager_ms": 0.05, "device_ms": 0.01, "cold_ms": 0.02}
+    shares = {"floor_ms": 0.008, "share_of_floor": 0.4, "share_of_copy": 0.5}
+    timed = {"case": "a", "dtype": "fp16", "kernel": times, "twin": times, "serial": times | {"cold_ms": 0.2}} | shares
     kernels = {
-        "rows": [
-            {"case": "a", "dtype": "fp16", "kernel": times, "twin": times | {"device_ms": None}, "share_of_copy": 0.5},
-            {"case": "b", "dtype": "fp32", "error": "differs"},
-        ]
+        "copy_bytes_per_s": 2.5e12,
+        "launch_us": 1.25,
+        "rows": [timed, {"case": "b", "dtype": "fp32", "error": "differs"}],
     }
+    decoded = {"people": 5, "batch": 1, "dtype": "fp16", "device_us": 50.0, "eager_us": 80.0, "twin_us": 900.0}
+    slow = decoded | {"people": 30, "device_us": 70.0, "wrong": True}
+    decode = {"targets": {"us": 60.0, "times": 20.0}, "rows": [decoded | {"wrong": False}, slow]}
     answer = {"model": "edge", "weights": "random", "arithmetic": "fp16", "batch": 8}
     pipeline = {
         "rows": [answer | {"whole_ms": 3.0, "network_ms": 2.0, "decode_ms": 1.0}, answer | {"error": "no memory"}]
     }
+    clocks = {"samples": 9, "sm_mhz": {"least": 345.0, "median": 1900.0, "most": 1980.0}}
+    on = {"engine": "torch fp32", "frame": "640x480"}
+    session = {
+        "rows": [
+            on | {"way": "graphs", "ms": MS, "warnings": ["cannot be captured"]},
+            on | {"way": "stream", "threads": 4, "frames_per_s": 812.25},
+            {"engine": "tensorrt fp16", "frame": "640x480", "error": "no memory"},
+        ]
+    }
     parts = {
-        "kernels": {"status": "failed", "reason": "exit code 1", "proves": "right", "data": kernels},
+        "kernels": {"status": "failed", "reason": "exit code 1", "proves": "right", "data": kernels, "clocks": clocks},
+        "decode": {"status": "failed", "reason": "exit code 1", "proves": "right", "data": decode},
+        "session": {"status": "ok", "proves": "same", "data": session, "clocks": None},
         "pipeline": {"status": "ok", "proves": "fast", "data": pipeline},
         "tensorrt_rtx": {"status": "ok", "proves": "runs", "data": {"rows": [{"precision": "fp16", "ms": MS}]}},
         "races": {"status": "skipped", "reason": "no compute-sanitizer here", "proves": "no race"},
@@ -116,9 +131,17 @@ def test_a_gpu_report_shows_what_worked_and_what_did_not(tmp_path):
     text = section("gpu", tmp_path)
     assert "A GPU (SM87, 8.0 GiB, driver for CUDA 13.0), 100 s in all" in text
     for line in (
-        "| kernels | failed | exit code 1 | right |",
-        "| races | skipped | no compute-sanitizer here | no race |",
-        "| a | fp16 | 0.0100 | 0.0500 | 0.0500 | - | 0.500 |",
+        "| kernels | failed | exit code 1 | 345 to 1980 | right |",
+        "| races | skipped | no compute-sanitizer here | - | no race |",
+        "| torch fp32 | 640x480 | graphs | 1.500 | - | cannot be captured |",
+        "| torch fp32 | 640x480 | stream, 4 threads | - | 812.2 |",
+        "| tensorrt fp16 | 640x480 | no memory |",
+        "Measured copy: 2.500 TB/s read and written; a launch inside a graph costs 1.25 us.",
+        "| a | fp16 | 0.0100 | 0.0200 | 0.0080 | 40% | 50% | - | - | 0.2000 | 0.0500 |",
+        "| 5 | 1 | fp16 | 50.0 | 80.0 | 900.0 | 18.0 | right |",
+        "| 30 | 1 | fp16 | 70.0 | 80.0 | 900.0 | 12.9 | wrong |",
+        "| decode at batch 1, fp16 | at most 60 us | 70.0 | **missed** |",
+        "| slowest over fastest number of people | at most 1.1 | 1.40 | **missed** |",
         "| b | fp32 | differs |",
         "| edge (random weights) | fp16 | 8 | 3.000 | 2.000 | 1.000 |",
         "| edge (random weights) | fp16 | 8 | no memory |",

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_gpu import HostMemory, fake_cuda_python
+from fake_gpu import take_over
 from fake_tensorrt import CACHE, FakeTensorRt
 from tensorrt_api import VERSIONS
 from tiny_graph import PEOPLE, save_tiny
@@ -41,9 +41,9 @@ def out(tmp_path: Path) -> Path:
 def jetson(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest) -> FakeTensorRt:
     """A machine with TensorRT, our plugin library and a GPU, all of them fakes."""
     fake = FakeTensorRt(request.param)
-    for name, module in (fake.modules() | fake_cuda_python(HostMemory())).items():
+    for name, module in fake.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setitem(sys.modules, "cupy", None)
+    take_over(fake.cuda, monkeypatch)
     monkeypatch.setattr("simple_trt.engines.gpu.find_gpus", lambda: [Gpu("Orin", (8, 7), 8 << 30)])
     (tmp_path / "plugins.so").touch()
     monkeypatch.setenv("SIMPLE_TRT_PLUGINS", str(tmp_path / "plugins.so"))
@@ -211,13 +211,15 @@ def test_inspect_layers_of_what_has_none(run_cli: Run, model: Path, out: Path) -
 FAKE_JETSON = """
 import os, resource, signal, sys
 sys.path.insert(0, {tests!r})
-from fake_gpu import HostMemory, fake_cuda_python
+import pytest
+from fake_gpu import take_over
 from fake_tensorrt import FakeTensorRt
 from simple_trt.cli import main
 from simple_trt.engines import gpu
 signal.signal(signal.SIGINT, signal.default_int_handler)
 fake = FakeTensorRt({version!r})
-sys.modules.update(fake.modules() | fake_cuda_python(HostMemory()) | dict(cupy=None))
+sys.modules.update(fake.modules())
+take_over(fake.cuda, pytest.MonkeyPatch())
 gpu.find_gpus = lambda: [gpu.Gpu("Orin", (8, 7), 8 << 30)]
 {setting}
 code = main(sys.argv[1:])

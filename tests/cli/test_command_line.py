@@ -102,7 +102,7 @@ def test_interrupt(run_cli: Run, failing_verb: Any) -> None:
 def test_reader_that_goes_away() -> None:
     script = (
         "import sys; from simple_trt.cli import main, doctor\n"
-        "doctor.examine = lambda: [doctor.Finding('x' * 9999, 'y')] * 99"
+        "doctor.examine = lambda engine: [doctor.Finding('x' * 9999, 'y')] * 99"
     )
     words = [sys.executable, "-c", f"{script}\nsys.exit(main(['doctor']))"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
@@ -220,7 +220,7 @@ class TestDoctor:
     def test_machine_without_anything(self, run_cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("openvino", "onnxruntime", "onnx", "torch", "tensorrt_rtx", "tensorrt", "cupy", "cuda", "pycuda"):
             monkeypatch.setitem(sys.modules, name, None)
-        monkeypatch.setattr("simple_trt.cli.doctor.shutil.which", lambda *a, **k: None)
+        monkeypatch.setattr("simple_trt.cli.doctor.machine.shutil.which", lambda *a, **k: None)
         code, out, _ = run_cli("doctor", "--json")
         found = {finding["name"]: finding["found"] for finding in json.loads(out)}
         assert code == 1

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "../../csrc/kernels/launch.h"
+#include "../../csrc/kernels/words.h"
 
 namespace py = pybind11;
 
@@ -23,6 +24,7 @@ enum class Fault : int {
   kBarrierNotReached,
   kWrongMask,
   kDeepRecursion,
+  kMisaligned,
 };
 
 __device__ int recurse(int depth, const float* values) {
@@ -47,6 +49,7 @@ __global__ void turn_round(const float* in, float* out, int count, Fault fault) 
   }
   if (fault == Fault::kWrongMask) __shfl_sync(thread % 2 ? 0xffffu : 0xffffffffu, at, 0);
   if (fault == Fault::kDeepRecursion) run[0] = static_cast<float>(recurse(1000000, in));
+  if (fault == Fault::kMisaligned) run[0] = static_cast<float>(load_words(run + 1).at[0]);
   const int past_end = fault == Fault::kWritePastEnd && at == count - 1 ? 1 : 0;
   out[at + past_end] = run[kRun - 1 - thread];
 }
@@ -102,4 +105,5 @@ PYBIND11_MODULE(planted_faults, module) {
   module.attr("BARRIER_NOT_REACHED") = static_cast<int>(Fault::kBarrierNotReached);
   module.attr("WRONG_MASK") = static_cast<int>(Fault::kWrongMask);
   module.attr("DEEP_RECURSION") = static_cast<int>(Fault::kDeepRecursion);
+  module.attr("MISALIGNED") = static_cast<int>(Fault::kMisaligned);
 }

@@ -8,7 +8,8 @@
 #include "../../csrc/kernels/center_pool.h"
 #include "../../csrc/kernels/corner_pool.h"
 
-/// Pools one plane [height, width] of `a` and `b` into `out`, under one order of threads; 0 when that went well.
+/// Pools one plane [height, width] of `a` and `b` (backward: the gradient and the map) into `out`, under one order of
+/// threads; 0 when that went well.
 extern "C" int pool(const float* a, const float* b, float* out, int height, int width, int direction,
                     int other_direction, unsigned long long seed) {
   using namespace simple_trt;
@@ -17,6 +18,9 @@ extern "C" int pool(const float* a, const float* b, float* out, int height, int 
   try {
 #if defined(MUTANT_IS_CORNER_POOL)
     return static_cast<int>(corner_pool_cuda(a, b, DType::kFloat32, shape, direction, other_direction, out, nullptr));
+#elif defined(MUTANT_IS_CORNER_POOL_BACKWARD)
+    static_cast<void>(other_direction);
+    return static_cast<int>(corner_pool_backward_cuda(a, b, DType::kFloat32, shape, direction, out, nullptr));
 #else
     static_cast<void>(direction + other_direction);
     return static_cast<int>(center_pool_cuda(a, b, DType::kFloat32, shape, out, nullptr));

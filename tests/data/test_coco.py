@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as rle
 
 from simple_trt.data.coco import read_coco
 from simple_trt.data.dataset import PoseDataset, crowd_mask, read_image
@@ -74,9 +75,9 @@ def test_missing_and_wrong_files(tmp_path):
 
 def test_crowds_are_painted_not_posed(write):
     counts = [48 * 64 // 2, 48 * 64 // 2]  # column-major run lengths: the right half
-    rle = annotation(iscrowd=1, segmentation={"size": [64, 48], "counts": counts})
+    code = annotation(iscrowd=1, segmentation={"size": [64, 48], "counts": counts})
     box = annotation(iscrowd=1, bbox=[0, 0, 8, 8])
-    (sample,) = read_coco(*write(rle, box))
+    (sample,) = read_coco(*write(code, box))
     assert not sample.people
     mask = np.zeros((64, 48), np.uint8)
     for paint in sample.crowds:
@@ -84,6 +85,40 @@ def test_crowds_are_painted_not_posed(write):
     assert mask[:, 24:].all() and mask[:8, :8].all() and not mask[9:, :24].any()
     small = crowd_mask(sample, compose_affine(np.array([24.0, 32.0]), 1.0, 0.0, False, 64), 64)
     assert small.shape == (16, 16) and small[8, 9] == 1 and small[8, 4] == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ({"size": [48, 64], "counts": [48 * 64]}, "of size .48, 64., its picture .64, 48."),
+        ({"size": [64, 48], "counts": [7]}, "is damaged"),
+        ({"size": [64, 48], "counts": [-1, 64 * 48 + 1]}, "is damaged"),
+        ({"size": [64, 48], "counts": "no code"}, "is damaged"),
+        ({"size": [64, 48], "counts": "P" * 100_000}, "is damaged"),
+        ({"size": [64, 48], "counts": ""}, "is damaged"),
+    ],
+)
+def test_a_run_length_code_that_cannot_be_painted_is_told(write, code, words):
+    (sample,) = read_coco(*write(annotation(iscrowd=1, segmentation=code)))
+    with pytest.raises(SimpleTrtError, match=words):
+        sample.crowds[0](np.zeros((64, 48), np.uint8))
+
+
+def test_compressed_codes_are_painted_as_pycocotools_does(write):
+    rng = np.random.default_rng(0)
+    for share in (0.0, 0.02, 0.5, 1.0):
+        true = np.asfortranarray((rng.random((64, 48)) < share).astype(np.uint8))
+        code = {"size": [64, 48], "counts": rle.encode(true)["counts"].decode()}
+        (sample,) = read_coco(*write(annotation(iscrowd=1, segmentation=code)))
+        mask = np.zeros((64, 48), np.uint8)
+        sample.crowds[0](mask)
+        assert (mask == true).all()
+
+
+@pytest.mark.parametrize("code", [{"size": [64], "counts": [1]}, {"size": [64, None], "counts": [1]}, {"size": [1, 1]}])
+def test_what_is_no_run_length_code_is_told_with_its_annotation(write, code):
+    with pytest.raises(SimpleTrtError, match=r"annotation \d+ of picture"):
+        read_coco(*write(annotation(iscrowd=1, segmentation=code)))
 
 
 def test_pictures_that_are_missing_or_of_another_size(write):

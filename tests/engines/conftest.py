@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fake_gpu import HostMemory, fake_cuda_python
+from fake_gpu import take_over
 from fake_tensorrt import FakeTensorRt
 from tensorrt_api import VERSIONS
 from tiny_graph import save_tiny
@@ -82,14 +82,15 @@ def image() -> np.ndarray:
 
 
 @pytest.fixture(params=VERSIONS)
-def trt(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> FakeTensorRt:
+def trt(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[FakeTensorRt]:
     """A Jetson with CUDA Python and TensorRT in each version whose API is known: all tests hold for all of them."""
     fake = FakeTensorRt(request.param)
-    for name, module in (fake.modules() | fake_cuda_python(HostMemory())).items():
+    for name, module in fake.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setitem(sys.modules, "cupy", None)
+    take_over(fake.cuda, monkeypatch)
     monkeypatch.setattr("simple_trt.engines.gpu.find_gpus", lambda: [ORIN])
-    return fake
+    yield fake
+    assert fake.cuda.violations == []
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simple_trt.engines import open_engine
+from simple_trt.engines.fields import OPTIONAL
 from simple_trt.engines.manifest import (
     MAX_BYTES,
     Manifest,
@@ -88,6 +90,10 @@ def test_cut_plan_is_refused(plan: Path) -> None:
         ("onnx", None),
         ("checkpoint", {"sha256": 4}),
         ("calibration", {"sha256": "0" * 64, "count": -1}),
+        ("calibration", {"sha256": "0" * 64, "count": 1, "method": 3}),
+        ("assignment", {"blocks": {"stem": "int4"}, "max_ap_drop": 0.1, "seed": 1, "report": "a.json"}),
+        ("assignment", {"blocks": {"stem": "int8"}, "max_ap_drop": 0.1, "seed": 1, "report": "../a.json"}),
+        ("assignment", {"blocks": {}}),
         ("versions", {"openvino": 2026}),
         ("device", []),
         ("layers", {"Conv": 3}),
@@ -104,9 +110,19 @@ def test_wrong_field_is_named(edit_manifest: Edit, field: str, value: Any) -> No
     assert "simple-trt build" in error.cure
 
 
-@pytest.mark.parametrize("field", sorted(set(Manifest.__dataclass_fields__)))
+@pytest.mark.parametrize("field", sorted(set(Manifest.__dataclass_fields__) - set(OPTIONAL)))
 def test_missing_field_is_named(edit_manifest: Edit, field: str) -> None:
     assert f"'{field}' is missing" in refused(edit_manifest(lambda values: values.pop(field))).cause
+
+
+def test_manifests_from_before_the_search_are_read(plan: Path) -> None:
+    path = manifest_path(plan)
+    values = json.loads(path.read_text())
+    del values["assignment"], values["manifest_sha256"]
+    values["calibration"] = {"sha256": "0" * 64, "count": 3}
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    path.write_text(json.dumps(values | {"manifest_sha256": hashlib.sha256(text.encode()).hexdigest()}))
+    assert verified_manifest(plan).assignment is None
 
 
 def test_well_formed_change_breaks_the_seal(edit_manifest: Edit) -> None:

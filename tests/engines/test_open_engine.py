@@ -12,8 +12,8 @@ import pytest
 from tiny_graph import save_tiny, tiny_model
 
 from simple_trt.engines import LoadOptions, open_engine
-from simple_trt.engines.cpu import pick_runtime
-from simple_trt.engines.manifest import manifest_path, write_manifest
+from simple_trt.engines.cpu import CpuEngine, pick_runtime
+from simple_trt.engines.manifest import manifest_path, read_manifest, write_manifest
 from simple_trt.errors import SimpleTrtError, UsageError
 
 RUNTIMES = ("openvino", "onnxruntime")
@@ -189,3 +189,23 @@ def test_cache_folder_is_used(plan: Path, make_manifest: Any, tmp_path: Path) ->
     write_manifest(manifest_path(plan), make_manifest(plan, runtime="openvino"))
     with open_engine(plan, LoadOptions(cache_dir=tmp_path / "cache")):
         assert list((tmp_path / "cache").iterdir())
+
+
+def test_times_by_node_name_the_graphs_nodes(plan: Path, image: np.ndarray) -> None:
+    pytest.importorskip("openvino")
+    with CpuEngine(plan, read_manifest(manifest_path(plan)), LoadOptions(runtime="openvino", profile=True)) as engine:
+        assert isinstance(engine, CpuEngine)
+        engine.infer({"image": image})
+        times = engine.node_seconds()
+    assert {"stem", "middle", "head"} <= {node for nodes in times for node in nodes}
+    assert all(seconds >= 0 for seconds in times.values())
+    assert 0 < sum(times.values()) < 10
+
+
+@pytest.mark.parametrize("options", [LoadOptions(runtime="openvino"), LoadOptions(runtime="onnxruntime", profile=True)])
+def test_no_times_by_node_where_none_are_kept(plan: Path, image: np.ndarray, options: LoadOptions) -> None:
+    with CpuEngine(plan, read_manifest(manifest_path(plan)), options) as engine:
+        assert isinstance(engine, CpuEngine)
+        engine.infer({"image": image})
+        with pytest.raises(UsageError, match="keeps no times by node"):
+            engine.node_seconds()

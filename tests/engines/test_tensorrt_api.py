@@ -19,8 +19,8 @@ from simple_trt.engines.builder import CompileOptions, message_log
 from simple_trt.errors import SimpleTrtError
 
 ENGINES = Path(__file__).resolve().parents[2] / "simple_trt" / "engines"
-FILES = ("build_monitor", "builder", "device", "tensorrt", "tensorrt_config")
-SHARED = ("build_monitor", "builder", "device")  # with TensorRT-RTX
+FILES = ("build_monitor", "builder", "plan_engine", "tensorrt", "tensorrt_config")
+SHARED = ("build_monitor", "builder", "plan_engine")  # with TensorRT-RTX
 
 # What the variables of these files hold. The last part of a dotted name counts: `self._engine` is `_engine`.
 RECEIVERS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -202,7 +203,8 @@ def test_plugins_are_loaded_once_from_where_the_variable_says(
     monkeypatch.setenv(PLUGINS_VARIABLE, str(library))
     trt.registry.all_creators.append(object())  # of a kind that has no namespace
     for name in ("first", "second"):
-        compile_plan(graph, tmp_path / name, CompileOptions(lowering="plugin"))
+        compiled = compile_plan(graph, tmp_path / name, CompileOptions(lowering="plugin"))
+    assert compiled.versions["libsimple_trt_plugins.so"] == f"sha256:{sha256(b'').hexdigest()}"
     assert trt.calls[0] == "load_library libsimple_trt_plugins.so"
     assert trt.calls.count("load_library libsimple_trt_plugins.so") == 1
 

@@ -73,6 +73,14 @@ def test_planes_larger_than_shared_memory(emulated: ModuleType, shape: tuple[int
     assert_equal(emulated_kernel(emulated, 3, "center_pool", *case), twin("center_pool", *case))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", [8, 128, 264, 520])
+def test_emulated_in_whole_packs(emulated: ModuleType, width: int, dtype: torch.dtype) -> None:
+    """Widths of whole 16-byte packs: a part of a warp, up to several strips; more than one tile of rows."""
+    case = fill((1, 1, 135, width), PALETTES[4], 1).to(dtype), fill((1, 1, 135, width), None, 2).to(dtype)
+    assert_equal(emulated_kernel(emulated, width, "center_pool", *case), twin("center_pool", *case))
+
+
 def test_gradients_of_any_numbers_within_rounding(core: ModuleType, emulated: ModuleType) -> None:
     grad, column, row = (fill((1, 2, 40, 70), None, seed) for seed in range(3))
     expected = twin("center_pool_backward", grad, column, row)

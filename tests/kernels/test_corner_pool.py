@@ -90,10 +90,29 @@ def test_emulated_tiles(emulated: ModuleType, direction: int, other_direction: i
         assert_equal(emulated_kernel(emulated, i, "corner_pool", *case), twin("corner_pool", *case))
 
 
-def test_two_pools_of_a_map_higher_than_shared_memory(emulated: ModuleType) -> None:
-    x, other = fill((1, 1, 8200, 3), None, 1), fill((1, 1, 8200, 3), None, 2)
+@pytest.mark.parametrize("shape", [(1, 1, 8200, 3), (1, 1, 8200, 132)], ids=["narrow", "wider than a warp"])
+def test_two_pools_of_a_map_higher_than_shared_memory(emulated: ModuleType, shape: tuple[int, ...]) -> None:
+    x, other = fill(shape, None, 1), fill(shape, None, 2)
     case = x, TOP, other, LEFT
     assert_equal(emulated_kernel(emulated, 1, "corner_pool", *case), twin("corner_pool", *case))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("width", [8, 64, 128, 264, 520], ids=lambda width: f"width {width}")
+def test_emulated_in_whole_packs(emulated: ModuleType, width: int, dtype: torch.dtype) -> None:
+    """Widths of whole 16-byte packs: parts of a warp, a warp, several strips; more than one tile of rows."""
+    x, other = fill((1, 1, 70, width), PALETTES[3], 1).to(dtype), fill((1, 1, 70, width), None, 2).to(dtype)
+    for direction, other_direction in ((0, 2), (3, 1), (2, -1), (1, 0)):
+        case = x, direction, other, other_direction
+        assert_equal(emulated_kernel(emulated, width, "corner_pool", *case), twin("corner_pool", *case))
+
+
+def test_maps_that_do_not_start_at_16_bytes(emulated: ModuleType) -> None:
+    for dtype in DTYPES:
+        x = fill((1, 1, 6, 41), None, 3).to(dtype).flatten()[1 : 1 + 240].view(1, 1, 6, 40)
+        assert x.data_ptr() % 16
+        for case in ((x, TOP, None, -1), (x, LEFT, x, RIGHT), (x, TOP, x, LEFT)):
+            assert_equal(emulated_kernel(emulated, 1, "corner_pool", *case), twin("corner_pool", *case))
 
 
 def test_gradients_of_any_numbers_within_rounding(core: ModuleType, emulated: ModuleType) -> None:

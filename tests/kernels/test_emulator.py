@@ -48,10 +48,11 @@ def test_a_seed_chooses_the_order(faults: ModuleType) -> None:
     [
         ("DIVERGENT_BARRIER", "threads of one block wait at different barriers: .*planted_faults.cu:[0-9]+ and "),
         ("BARRIER_NOT_REACHED", "the block hangs: thread [0-9]+ waits for ever at .*planted_faults.cu:[0-9]+"),
+        ("MISALIGNED", "an access of 16 bytes is misaligned, at .*words.h:[0-9]+"),
         ("WRONG_MASK", "a lane calls a warp collective without being in its mask|meet with different masks"),
     ],
 )
-def test_misuse_of_barriers_is_an_error(faults: ModuleType, fault: str, message: str) -> None:
+def test_misuse_is_an_error(faults: ModuleType, fault: str, message: str) -> None:
     with pytest.raises(RuntimeError, match=message):
         faults.turn_round(VALUES, getattr(faults, fault))
     assert np.array_equal(faults.turn_round(VALUES, faults.NONE), TURNED_ROUND)  # and it goes on working

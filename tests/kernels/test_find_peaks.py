@@ -76,6 +76,13 @@ def test_more_peaks_than_the_list_holds(emulated: ModuleType, height: int, width
     assert_same(emulated_kernel(emulated, 1)("find_peaks", *case), twin("find_peaks", *case))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (40, 72), (128, 128), (160, 136)])
+def test_maps_of_whole_packs(emulated: ModuleType, height: int, width: int, dtype: torch.dtype) -> None:
+    case = fill((1, 2, height, width), PALETTES[3], width).to(dtype), -2.0, 32
+    assert_same(emulated_kernel(emulated, 4)("find_peaks", *case), twin("find_peaks", *case))
+
+
 def test_rounds_keep_the_best_of_noise(emulated: ModuleType, core: ModuleType) -> None:
     case = fill((1, 1, 150, 121), None, seed=3), -INF, 64
     expected = twin("find_peaks", *case)

@@ -72,15 +72,20 @@ def test_gpu(case: tuple[Any, ...]) -> None:
 
 
 @pytest.mark.parametrize(("crop_h", "crop_w"), [(32, 24), (64, 48), (8, 12)])
-def test_strongest_cell_at_every_place(core: ModuleType, crop_h: int, crop_w: int) -> None:
-    """Cells before and after the seams of vectors and stretches, each with an equal one behind it."""
+def test_strongest_cell_at_every_place(core: ModuleType, emulated: ModuleType, crop_h: int, crop_w: int) -> None:
+    """Cells before and after the seams of vectors, stretches and packs, each with an equal one behind it."""
     count = crop_h * crop_w
     gated = torch.zeros(1, count - 1, 1, crop_h, crop_w)
     places = torch.arange(count - 1)
     gated.view(count - 1, count)[places, places] = 0.5
     gated.view(count - 1, count)[:, -1] = 0.5
     boxes = torch.tensor([0.0, 0.0, 4.0 * crop_w, 4.0 * crop_h]).expand(1, count - 1, 4).contiguous()
-    check(cpu_kernel(core), (fill((1, 1, crop_h, crop_w), None, 1), gated, boxes, torch.zeros(1, 2), 4, 1.0, 0.05))
+    heatmaps = fill((1, 1, crop_h, crop_w), None, 1)
+    check(cpu_kernel(core), (heatmaps, gated, boxes, torch.zeros(1, 2), 4, 1.0, 0.05))
+    some = slice(None, None, 7)
+    for dtype in DTYPES:
+        case = heatmaps.to(dtype), gated[:, some].to(dtype).contiguous(), boxes[:, some].contiguous(), torch.zeros(1, 2)
+        check(emulated_kernel(emulated, 1), (*case, 4, 1.0, 0.05))
 
 
 def one_person(heatmap: list[list[float]], gate: float = 1.0) -> tuple[np.ndarray, ...]:

@@ -158,6 +158,9 @@ def test_config_file(tmp_path):
         path.write_text(text)
         with pytest.raises(UsageError, match=words):
             load_config(path)
+    path.write_text(f'base = "{path}"\n')
+    with pytest.raises(UsageError, match="not built on this one"):
+        load_config(path)
     with pytest.raises(UsageError, match="there is no configuration"):
         load_config(tmp_path / "none.toml")
 

@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from simple_trt.export.precision.half import to_bf16, to_fp16
 from simple_trt.export.precision.int8 import to_int8
+from simple_trt.export.precision.ranges import DEFAULT_METHOD, METHODS
 
-__all__ = ["to_bf16", "to_fp16", "to_int8"]
+__all__ = ["DEFAULT_METHOD", "METHODS", "to_bf16", "to_fp16", "to_int8"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +16,6 @@ BINS = 2048
 # Tensors are fetched from the runtime in groups that stay below this.
 GROUP_BYTES = 256 << 20
 SMALLEST_LIMIT = 2.0**-20
-CANDIDATES = 64
 SAMPLES = 1 << 18
 
 
@@ -25,16 +23,23 @@ class Histogram:
     """Magnitudes in equal bins from 0 to a power of two, which doubles when a greater value comes.
 
     Doubling merges pairs of bins, so the result does not depend on the order of the images.
+
+    Attributes:
+        counts: how many magnitudes lie in each bin [2048].
+        limit: where the last bin ends.
+        largest: the greatest magnitude.
     """
 
     def __init__(self) -> None:
         self.counts: NDArray[np.int64] = np.zeros(BINS, np.int64)
         self.limit = SMALLEST_LIMIT
+        self.largest = 0.0
 
     def add(self, values: NDArray[np.float32]) -> None:
         """Count the magnitudes of a finite tensor; of a large one, evenly spread samples and the largest."""
         magnitudes = np.abs(values.ravel())
         largest = float(magnitudes.max(initial=0.0))
+        self.largest = max(self.largest, largest)
         while largest >= self.limit:
             self.counts = np.concatenate([self.counts.reshape(-1, 2).sum(1), np.zeros(BINS // 2, np.int64)])
             self.limit *= 2
@@ -42,24 +47,6 @@ class Histogram:
         magnitudes = magnitudes[:: max(1, len(magnitudes) // SAMPLES) | 1]
         bins = (magnitudes * (BINS / self.limit)).astype(np.int32)
         self.counts += np.bincount(bins, minlength=BINS)
-
-    def best_range(self, levels: int) -> float:
-        """The range whose rounding to ``levels`` steps, with clipping beyond it, errs least in the mean square.
-
-        0 where all values are 0. At least a fifth of the greatest magnitude is kept.
-        """
-        used = int(np.flatnonzero(self.counts)[-1]) + 1 if self.counts.any() else 0
-        if used <= 1:
-            return self.limit / BINS if used and self.limit > SMALLEST_LIMIT else 0.0
-        ranges = np.linspace(used / 5, used, CANDIDATES) * (self.limit / BINS)
-        values = (np.arange(used) + 0.5) * (self.limit / BINS)
-        errors = [self._error(values, limit, levels) for limit in ranges]
-        return float(ranges[int(np.argmin(errors))])
-
-    def _error(self, values: NDArray[np.floating[Any]], limit: float, levels: int) -> float:
-        step = limit / levels
-        rounded = np.minimum(np.rint(values / step), levels) * step
-        return float((self.counts[: len(values)] * (values - rounded) ** 2).sum())
 
 
 def collect_histograms(

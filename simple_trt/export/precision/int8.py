@@ -1,6 +1,7 @@
 """Explicit quantisation: QuantizeLinear/DequantizeLinear pairs that TensorRT, TensorRT-RTX and OpenVINO fuse alike.
 
-Signed and symmetric throughout, weights by output channel, biases in floating point. What stays in floating point:
+Signed and symmetric throughout, weights by output channel, biases in floating point. Where nothing else is asked for,
+what stays in floating point is:
 
 - the convolutions that make the maps (points, offsets, pose, gate), and all of the decode: their error is the result's;
 - the first convolution, whose three input channels cost little and would carry the largest single error;
@@ -11,7 +12,7 @@ Residual additions read the quantised tensor that the convolution beside them re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,33 +24,57 @@ from onnx import TensorProto, helper, numpy_helper
 from simple_trt.errors import SimpleTrtError
 from simple_trt.export.lowering import TensorTypes, decode_op, plugin_nodes, tensor_types, to_plain
 from simple_trt.export.metadata import read_precision, update_metadata
-from simple_trt.export.precision.histograms import collect_histograms
+from simple_trt.export.precision.histograms import Histogram, collect_histograms
+from simple_trt.export.precision.ranges import DEFAULT_METHOD, LEVELS, choose_ranges
 from simple_trt.export.precision.regions import last_convolutions
 from simple_trt.export.weights import drop_unused_weights
 
-LEVELS = 127
 
-
-def to_int8(model: onnx.ModelProto, images: Iterable[NDArray[np.float32]]) -> onnx.ModelProto:
+def to_int8(
+    model: onnx.ModelProto, images: Iterable[NDArray[np.float32]], method: str = DEFAULT_METHOD
+) -> onnx.ModelProto:
     """Quantise the network's convolutions, with ranges measured on images.
 
     Args:
         model: in float32, of either lowering.
         images: network inputs ``[3,H,W]``, as :meth:`CalibrationPhotos.inputs` gives them. Dozens suffice.
+        method: one of ranges.METHODS.
 
     Raises:
         SimpleTrtError: the model is not float32, there are no images, or a tensor is not finite on them.
+        UsageError: no such method.
     """
-    if read_precision(model) != "fp32":
-        raise SimpleTrtError(f"the graph is {read_precision(model)} already", "give the fp32 model")
     convolutions = quantised_convolutions(model.graph)
+    histograms = measure_inputs(model, convolutions, images)
+    return quantise(model, [node.name for node in convolutions], choose_ranges(histograms, method))
+
+
+def measure_inputs(
+    model: onnx.ModelProto, convolutions: Iterable[onnx.NodeProto], images: Iterable[NDArray[np.float32]]
+) -> dict[str, Histogram]:
+    """How large the tensors that these convolutions read get on images, by the tensor's name. Raises as `to_int8`."""
+    _refuse_other_precision(model)
     tensors = list(dict.fromkeys(node.input[0] for node in convolutions))
     plain = to_plain(model) if plugin_nodes(model) else model
-    histograms = collect_histograms(plain, tensors, _batches(images, plain.graph.input[0]))
-    ranges = {name: histogram.best_range(LEVELS) for name, histogram in histograms.items()}
+    return collect_histograms(plain, tensors, _batches(images, plain.graph.input[0]))
+
+
+def quantise(model: onnx.ModelProto, convolutions: Collection[str], ranges: Mapping[str, float]) -> onnx.ModelProto:
+    """A copy of the model in which the named convolutions are int8, whatever else would be in the rule above.
+
+    Args:
+        model: in float32, of either lowering.
+        convolutions: names of nodes.
+        ranges: of at least every tensor that they read: the magnitude that becomes 127.
+
+    Raises:
+        SimpleTrtError: the model is not float32.
+    """
+    _refuse_other_precision(model)
+    read = {node.input[0] for node in model.graph.node if node.name in convolutions}
     quantised = onnx.ModelProto()
     quantised.CopyFrom(model)
-    _Quantiser(quantised.graph, {node.name for node in convolutions}, ranges).run()
+    _Quantiser(quantised.graph, set(convolutions), {name: ranges[name] for name in read}).run()
     update_metadata(quantised, precision="int8")
     if not plugin_nodes(quantised):
         quantised = onnx.shape_inference.infer_shapes(quantised, check_type=True, strict_mode=True)
@@ -57,15 +82,22 @@ def to_int8(model: onnx.ModelProto, images: Iterable[NDArray[np.float32]]) -> on
     return quantised
 
 
+def _refuse_other_precision(model: onnx.ModelProto) -> None:
+    if read_precision(model) != "fp32":
+        raise SimpleTrtError(f"the graph is {read_precision(model)} already", "give the fp32 model")
+
+
 def quantised_convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The convolutions that are quantised, in graph order."""
+    """The convolutions that are quantised by the rule above, in graph order."""
     last = last_convolutions(graph)
     images = {value.name for value in graph.input}
-    return [
-        node
-        for node in graph.node
-        if node.op_type == "Conv" and node.name not in last and node.input[0] not in images and _groups(node) == 1
-    ]
+    return [node for node in dense_convolutions(graph) if node.name not in last and node.input[0] not in images]
+
+
+def dense_convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """All convolutions with constant weights that look at all channels, in graph order: what int8 can make faster."""
+    weights = {item.name for item in graph.initializer}
+    return [node for node in graph.node if node.op_type == "Conv" and node.input[1] in weights and _groups(node) == 1]
 
 
 def _groups(node: onnx.NodeProto) -> int:

@@ -1,0 +1,150 @@
+"""The int8 part of a build's precision stage: calibration on photos, and the search for the blocks that become int8."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from simple_trt.engines.cpu import CPU_RUNTIMES, pick_runtime
+from simple_trt.engines.onnx_metadata import read_metadata
+from simple_trt.errors import UsageError
+from simple_trt.evaluate.annotations import read_annotations
+from simple_trt.export.build_progress import Stage
+from simple_trt.export.calibration import CalibrationPhotos, find_photos
+from simple_trt.export.precision.blocks import Block, find_blocks
+from simple_trt.export.precision.int8 import dense_convolutions, measure_inputs, quantise, to_int8
+from simple_trt.export.precision.ranges import DEFAULT_METHOD
+from simple_trt.export.search.bench import Bench
+from simple_trt.export.search.record import open_record
+from simple_trt.export.search.run import Chosen, SearchRequest, search_int8
+from simple_trt.export.verify import OpenSession
+from simple_trt.files import sha256_of
+
+__all__ = ["Quantised", "Quantising", "quantised_graph"]
+
+
+@dataclass(frozen=True)
+class Quantising:
+    """What is known of an int8 build.
+
+    Args:
+        calib: folder of photos that set the ranges.
+        method: calibration method, one of ranges.METHODS; None leaves it to the search, or to the default.
+        search: how to search for the blocks that become int8; None takes the usual ones.
+        runtime: of CPU engines, None for the best that is installed.
+        open_session: makes of an engine what finds people; a search needs it.
+    """
+
+    calib: Path | None = None
+    method: str | None = None
+    search: SearchRequest | None = None
+    runtime: str | None = None
+    open_session: OpenSession | None = None
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """How a graph became int8.
+
+    Args:
+        calibration: {"sha256", "count", "method"} of the photos.
+        assignment: {"blocks": name -> precision, "max_ap_drop", "seed", "report": file} of a search, or None.
+        report: lines for a person.
+    """
+
+    calibration: dict[str, Any]
+    assignment: dict[str, Any] | None = None
+    report: list[str] = field(default_factory=list)
+
+
+def quantised_graph(
+    source: Path, target: str, rest: str, quantising: Quantising, folder: Path, stage: Stage
+) -> tuple[onnx.ModelProto, Quantised]:
+    """The graph with Q/DQ pairs in it. Arguments and errors as `with_precision`; `rest` is what is not int8."""
+    if quantising.calib is None:
+        raise UsageError("int8 needs photos to set its ranges", "give their folder with --calib DIR")
+    photos = find_photos(quantising.calib)
+    if quantising.search is not None:
+        return _searched(source, target, rest, quantising, photos, folder, stage)
+    method = quantising.method or DEFAULT_METHOD
+    graph = to_int8(onnx.load(source), _inputs(source, photos, stage), method)
+    stage.say(f"int8 network, {rest} heads, calibrated on {photos.count} photos by {method}")
+    return graph, Quantised(_calibration(photos, method))
+
+
+def _searched(
+    source: Path,
+    target: str,
+    rest: str,
+    quantising: Quantising,
+    photos: CalibrationPhotos,
+    folder: Path,
+    stage: Stage,
+) -> tuple[onnx.ModelProto, Quantised]:
+    request, model = quantising.search, onnx.load(source)
+    assert request is not None
+    assert quantising.open_session is not None
+    wanted = quantising.runtime or CPU_RUNTIMES[0]
+    runtime = pick_runtime(wanted, strict=quantising.runtime is not None) if target == "cpu" else None
+    annotations, blocks = read_annotations(request.annotations), find_blocks(model.graph)
+    subject = {
+        "model": sha256_of(source),
+        "calibration": photos.sha256,
+        "calibration method": quantising.method or "measured",
+        "annotations": sha256_of(request.annotations),
+        "number of search photos": request.photos,
+        "seed": request.seed,
+        "target": target,
+        "runtime": runtime,
+        "times": "predicted" if request.predicted else "measured",
+        "version": version("simple-trt"),
+    }
+    record = open_record(request.record, subject, request.force)
+    histograms = measure_inputs(model, dense_convolutions(model.graph), _inputs(source, photos, stage))
+    bench = Bench(
+        model, blocks, runtime, annotations, request.images, request.photos, request.seed,
+        quantising.open_session, folder, stage.progress,
+    )  # fmt: skip
+    image = np.stack([next(photos.inputs(_size(source)))] * max(1, _batch(model)))
+    chosen = search_int8(bench, record, request, histograms, quantising.method, image)
+    names = [name for block in blocks if block.name in chosen.int8 for name in block.convolutions]
+    stage.say(f"{len(chosen.int8)} of {len(blocks)} blocks int8, {rest} rest, calibrated on {photos.count} photos")
+    assignment = _assignment(blocks, chosen, rest, request)
+    return quantise(model, names, chosen.ranges), Quantised(
+        _calibration(photos, chosen.method), assignment, chosen.report
+    )
+
+
+def _assignment(blocks: list[Block], chosen: Chosen, rest: str, request: SearchRequest) -> dict[str, Any]:
+    return {
+        "blocks": {block.name: "int8" if block.name in chosen.int8 else rest for block in blocks},
+        "max_ap_drop": request.max_ap_drop,
+        "seed": request.seed,
+        "report": request.record.name,
+    }
+
+
+def _calibration(photos: CalibrationPhotos, method: str) -> dict[str, Any]:
+    return {"sha256": photos.sha256, "count": photos.count, "method": method}
+
+
+def _inputs(source: Path, photos: CalibrationPhotos, stage: Stage) -> Iterator[NDArray[np.float32]]:
+    for done, image in enumerate(photos.inputs(_size(source))):
+        stage.progress(f"calibrating on {photos.count} photos", done / photos.count)
+        yield image
+
+
+def _size(source: Path) -> tuple[int, int]:
+    height, width = read_metadata(source)["size"]
+    return height, width
+
+
+def _batch(model: onnx.ModelProto) -> int:
+    return int(model.graph.input[0].type.tensor_type.shape.dim[0].dim_value)

@@ -1,0 +1,102 @@
+"""OpenCV's reader of videos and cameras, opened with its time limits, quiet, and with errors that name the cure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from simple_trt.errors import SimpleTrtError
+from simple_trt.pictures import Picture
+
+__all__ = ["Capture", "has_gstreamer", "opened"]
+
+TIMEOUT_MS = 5000  # a server that says nothing for so long is lost
+OPENCV_OPTIONS = {
+    # Over UDP a lost packet smears the picture. (No "nobuffer": it holds for files too, and GIFs lose all frames.)
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "rtsp_transport;tcp",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",  # what goes wrong is said by us, once
+}
+SECONDS_OF_MS = 1e-3
+
+
+@dataclass(frozen=True)
+class Capture:
+    """An open reader.
+
+    Args:
+        reader: cv2.VideoCapture.
+        rate: frames a second that the stream promises, 0 where it promises nothing.
+        count: frames that its header promises, 0 where it promises nothing.
+    """
+
+    reader: Any
+    rate: float
+    count: int
+
+    def grab(self) -> float | None:
+        """Take the next frame: its time in the stream, seconds; None at the end, or when nothing comes any more."""
+        if not self.reader.grab():
+            return None
+        return float(self.reader.get(cv2.CAP_PROP_POS_MSEC)) * SECONDS_OF_MS
+
+    def picture(self) -> Picture | None:
+        """The frame taken last, RGB uint8 [H,W,3]; None when it cannot be decoded."""
+        there, image = self.reader.retrieve()
+        if not there or image is None or image.size == 0 or image.dtype != np.uint8:
+            return None
+        if image.ndim == 2 or image.shape[2] == 1:
+            return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
+        code = cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
+        return cv2.cvtColor(image, code).astype(np.uint8, copy=False)
+
+
+@contextmanager
+def opened(address: str, backend: int, failure: SimpleTrtError) -> Iterator[Capture]:
+    """An open reader.
+
+    Args:
+        address: file, URL, device or pipeline, as OpenCV takes it.
+        backend: cv2.CAP_FFMPEG, cv2.CAP_V4L2 or cv2.CAP_GSTREAMER.
+        failure: raised when it cannot be opened.
+    """
+    reader = _reader(address, backend)
+    try:
+        if not reader.isOpened():
+            raise failure
+        yield Capture(reader, _rate(reader), max(int(_positive(reader.get(cv2.CAP_PROP_FRAME_COUNT))), 0))
+    finally:
+        reader.release()
+
+
+def has_gstreamer() -> bool:
+    """Whether this OpenCV was built with GStreamer."""
+    lines = (line.split() for line in cv2.getBuildInformation().splitlines())
+    return any(words[:2] == ["GStreamer:", "YES"] for words in lines)
+
+
+def _reader(address: str, backend: int) -> Any:
+    for name, value in OPENCV_OPTIONS.items():
+        os.environ.setdefault(name, value)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    limits = []
+    if backend == cv2.CAP_FFMPEG:
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, TIMEOUT_MS]
+    reader = cv2.VideoCapture(address, backend, limits)
+    if backend == cv2.CAP_V4L2:
+        reader.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    return reader
+
+
+def _rate(reader: Any) -> float:
+    rate = _positive(reader.get(cv2.CAP_PROP_FPS))
+    return rate if rate <= 1000 else 0.0  # streams without a rate report their clock's
+
+
+def _positive(value: float) -> float:
+    return value if 0 < value < 1e9 else 0.0
