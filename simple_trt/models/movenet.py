@@ -6,6 +6,7 @@ its keypoint heatmaps have a place in a network of the `edge` preset; its other 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -62,6 +63,25 @@ def load_movenet(network: Simple, path: str | Path) -> None:
             f"'{path}' is not MoveNet MultiPose ({str(error) or 'it has too few convolutions'})",
             "name an ONNX file of movenet-multipose",
         ) from error
+
+
+def hold_movenet(network: Simple, path: str | Path) -> None:
+    """Keep what `load_movenet` filled as it is while the rest of the network learns: its gradients become zero.
+
+    Weight decay would still move it. Called before or after `balance`, and before training.
+
+    Raises:
+        SimpleTrtError: as load_movenet.
+    """
+    filled = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in filled.parameters():
+            parameter.fill_(torch.nan)
+    load_movenet(filled, path)
+    for own, other in zip(network.parameters(), filled.parameters(), strict=True):
+        held = ~other.detach().isnan()
+        if held.any():
+            own.register_hook(lambda gradient, held=held: gradient.masked_fill(held.to(gradient.device), 0))
 
 
 @torch.no_grad()
@@ -189,7 +209,7 @@ def _fill(layers: nn.Sequential, convolution: Convolution) -> None:
     norm = cast("nn.BatchNorm2d", layers[1])
     _copy(cast("Tensor", layers[0].weight), convolution.weight)
     _copy(norm.bias, convolution.bias)
-    norm.weight.fill_((1 + norm.eps) ** 0.5)  # with a variance of one: the identity
+    norm.weight[: len(convolution.bias)] = (1 + norm.eps) ** 0.5  # with a variance of one: the identity
 
 
 def _copy(own: Tensor, value: Tensor) -> None:

@@ -114,10 +114,9 @@ PRESETS: dict[str, Preset] = {
             mid=24,
             pose_hidden=96,
             pose_separable=True,
-            grouping_width=8,
-            grouping_cell=2,
+            grouping_width=24,
             anchor_width=64,
-            settings=DecodeSettings(crop=(32, 24), samples=1),
+            settings=DecodeSettings(crop=(32, 24), samples=1, nms_sigma=0.3, sure=0.05),
         ),
         Preset(
             "edge-lite",

@@ -34,7 +34,8 @@ class TrainConfig:
     sample pictures (0: none). tensorboard: write its events. init: path of foreign backbone weights or of one of our
     checkpoints to start from ("": random). seed: of everything random. freeze: modules that keep their weights and
     statistics (such as "backbone.stem"); fixed_statistics: modules that learn, but whose batch norms keep theirs;
-    slow: modules that learn at slow_rate times lr. pose_background: see pose_loss. mimic_from: first epoch (1-based) of
+    slow: modules that learn at slow_rate times lr. hold: what `init`, an ONNX file of MoveNet, gave to a network that
+    is wider stays as it is, and the rest learns. pose_background: see pose_loss. mimic_from: first epoch (1-based) of
     mimicking, 0 for never; teacher: its file, where it mimics one; official_teacher: see load_teacher. augmentation:
     of pictures; person: of the crops that a teacher is trained on; mimic: what is mimicked.
     """
@@ -56,6 +57,7 @@ class TrainConfig:
     fixed_statistics: tuple[str, ...] = ()
     slow: tuple[str, ...] = ()
     slow_rate: float = 0.1
+    hold: bool = False
     pose_background: float = 1.0
     save_every: int = 500
     samples_every: int = 5
@@ -83,6 +85,8 @@ class TrainConfig:
             )
         if config.amp not in ("off", "bf16"):
             raise UsageError(f"amp is {config.amp!r}, expected 'off' or 'bf16'", "Correct the setting.")
+        if config.hold and config.weight_decay:
+            raise UsageError("weight_decay would move what hold keeps", "set weight_decay to 0, or hold to false")
         return config
 
 

@@ -19,7 +19,7 @@ from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.models import checkpoints, regression
 from simple_trt.models.checkpoints import Checkpoint, CheckpointMeta
 from simple_trt.models.foreign import load_backbone
-from simple_trt.models.movenet import balance, load_movenet
+from simple_trt.models.movenet import balance, hold_movenet, load_movenet
 from simple_trt.models.predictor import find_boxes
 from simple_trt.models.presets import find_preset
 from simple_trt.models.simple import Simple
@@ -151,9 +151,7 @@ def load_initial(model: nn.Module, config: TrainConfig, dataset: PoseDataset) ->
     """
     backbone = cast("nn.Module", model.backbone)
     if Path(config.init).suffix == ".onnx":
-        load_movenet(cast("Simple", model), config.init)
-        count = min(BALANCED, len(dataset))
-        balance(cast("Simple", model), torch.stack([dataset[i]["image"] for i in range(count)]))
+        _load_movenet(cast("Simple", model), config, dataset)
         return
     try:
         start = checkpoints.load(config.init, config.skeleton)
@@ -170,6 +168,14 @@ def load_initial(model: nn.Module, config: TrainConfig, dataset: PoseDataset) ->
         model.load_state_dict(start.simple.state_dict())
     else:
         backbone.load_state_dict(start.simple.backbone.state_dict())
+
+
+def _load_movenet(model: Simple, config: TrainConfig, dataset: PoseDataset) -> None:
+    load_movenet(model, config.init)
+    count = min(BALANCED, len(dataset))
+    balance(model, torch.stack([dataset[i]["image"] for i in range(count)]))
+    if config.hold:
+        hold_movenet(model, config.init)
 
 
 def train_gate(

@@ -10,7 +10,7 @@ import torch
 from simple_trt.errors import SimpleTrtError
 from simple_trt.models.inverted_residual import InvertedResidual
 from simple_trt.models.mobilenet_v2 import MobileNetV2
-from simple_trt.models.movenet import MEAN, STD, balance, load_movenet
+from simple_trt.models.movenet import MEAN, STD, balance, hold_movenet, load_movenet
 from simple_trt.models.presets import find_preset
 from simple_trt.models.simple import Simple
 
@@ -127,6 +127,25 @@ def test_balancing_changes_scales_and_not_results(tmp_path):
     hidden = net.pose.layers[:4](after).square().mean((0, 2, 3)).sqrt()
     assert ((hidden - 1).abs().lt(1e-3) | (hidden == 0)).all() and (hidden > 0).any()
     assert not net.training and not net.pose._forward_hooks
+
+
+def test_what_is_held_stays_while_the_rest_learns(tmp_path):
+    net = small_network().train()
+    write_movenet(tmp_path / "m.onnx", net)
+    load_movenet(net, tmp_path / "m.onnx")
+    balance(net, torch.randn(2, 3, 64, 64))
+    hold_movenet(net, tmp_path / "m.onnx")
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, weight_decay=0)
+    maps = net(torch.randn(1, 3, 64, 64))
+    (maps.pose.sum() + maps.points.sum()).backward()
+    optimizer.step()
+    after = dict(net.named_parameters())
+    for name in ("backbone.stem.0.weight", "backbone.stem.1.weight", "pose.layers.4.weight", "pose.layers.4.bias"):
+        assert torch.equal(before[name], after[name])
+    for name, known in (("backbone.lateral.0.0.weight", 6), ("backbone.lateral.1.1.weight", 8)):
+        assert torch.equal(before[name][:known], after[name][:known])
+        assert not torch.equal(before[name][known:], after[name][known:])
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,11 @@ def test_slow_modules_learn_at_their_fraction_of_the_rate(samples, tmp_path):
     assert moved["trunk.3.weight"] == pytest.approx(rate, rel=0.01)
 
 
+def test_held_weights_must_not_decay():
+    with pytest.raises(UsageError, match="weight_decay would move"):
+        TrainConfig().replace(hold=True, weight_decay=1e-4)
+
+
 def test_too_few_pictures(samples, tmp_path):
     with pytest.raises(SimpleTrtError, match="6 pictures do not fill a batch of 8"):
         trainer(samples, tmp_path, CONFIG.replace(batch=8))
