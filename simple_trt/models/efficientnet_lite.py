@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 trunk with an FPN neck: the backbone of the `edge` preset.
+"""EfficientNet-Lite0 trunk with an FPN neck: the backbone of the `edge-lite` preset.
 
 The trunk is the "lite" variant of EfficientNet (ReLU6, no squeeze-excitation), whose operators all quantise well. The
 neck brings its four levels to one map at a quarter of the input size, which takes the place of HRNet's concatenated
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from simple_trt.models.backbone import Backbone
+from simple_trt.models.inverted_residual import InvertedResidual, conv_bn
 
 # (kernel, stride, expansion, channels out, repeats) of each stage: EfficientNet table 1, width and depth 1.0.
 STAGES = (
@@ -26,52 +27,6 @@ STEM = 32
 # The stages after which stride 4, 8, 16 and 32 are tapped. The last stage of the classifier (320 channels) adds
 # cost and no resolution, so it is left out.
 TAPS = (1, 2, 4, 5)
-
-
-class DepthwiseConv(nn.Conv2d):
-    """Depthwise convolution without bias that stays in fp32 under autocast on a CPU.
-
-    oneDNN's bf16 gradients of depthwise convolutions take four times as long as those of fp32, half of a whole step.
-    """
-
-    def __init__(self, channels: int, kernel: int, stride: int) -> None:
-        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        learning = torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)
-        if not learning or x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-            return super().forward(x)
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(x.float()).to(x.dtype)
-
-
-def conv_bn(
-    cin: int, cout: int, kernel: int, stride: int = 1, depthwise: bool = False, act: bool = True
-) -> nn.Sequential:
-    """Convolution without bias, batch norm and, unless `act` is false, ReLU6."""
-    layers: list[nn.Module] = [
-        DepthwiseConv(cin, kernel, stride)
-        if depthwise
-        else nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(cout),
-    ]
-    return nn.Sequential(*layers, nn.ReLU6(inplace=True)) if act else nn.Sequential(*layers)
-
-
-class InvertedResidual(nn.Module):
-    """Expand (1x1), depthwise (kernel x kernel), project (1x1); the input is added where the shapes allow."""
-
-    def __init__(self, cin: int, cout: int, kernel: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        wide = cin * expansion
-        self.expand = conv_bn(cin, wide, 1) if expansion > 1 else nn.Identity()
-        self.depthwise = conv_bn(wide, wide, kernel, stride, depthwise=True)
-        self.project = conv_bn(wide, cout, 1, act=False)
-        self.residual = stride == 1 and cin == cout
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.project(self.depthwise(self.expand(x)))
-        return x + y if self.residual else y
 
 
 class EfficientNetLite(Backbone):

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from simple_trt import ops
 from simple_trt.models.hrnet import conv_bn
+from simple_trt.models.inverted_residual import separable
 from simple_trt.ops import Direction
 
 PRIOR_BIAS = -2.19  # sigmoid(-2.19) = 0.1: rare positives must not swamp the first steps of the focal loss
@@ -98,3 +99,26 @@ class PoseHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return cast("Tensor", self.layers(x))
+
+
+class SeparablePoseHead(nn.Module):
+    """F_shared [B,C,H,W] -> keypoint heatmaps [B,K,H,W] in 0..1: the head of MoveNet (depthwise 3x3, 1x1 to `hidden`,
+    BN, ReLU, 1x1 to K, sigmoid).
+    """
+
+    def __init__(self, channels: int, keypoints: int, hidden: int) -> None:
+        super().__init__()
+        last = nn.Conv2d(hidden, keypoints, 1)
+        nn.init.normal_(last.weight, std=0.001)
+        nn.init.constant_(cast("Tensor", last.bias), 2 * PRIOR_BIAS)
+        self.layers = nn.Sequential(*separable(channels, hidden), last, nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast("Tensor", self.layers(x))
+
+
+def make_pose_head(channels: int, keypoints: int, hidden: int | None = None, separable: bool = False) -> nn.Module:
+    """The pose head of a preset: see PoseHead and, where `separable`, SeparablePoseHead (which needs `hidden`)."""
+    if separable and hidden:
+        return SeparablePoseHead(channels, keypoints, hidden)
+    return PoseHead(channels, keypoints, hidden)

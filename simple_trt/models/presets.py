@@ -14,6 +14,7 @@ from simple_trt.models.backbone import Backbone
 from simple_trt.models.efficientnet_lite import EfficientNetLite
 from simple_trt.models.grouping import Grouping
 from simple_trt.models.hrnet import HRNet
+from simple_trt.models.mobilenet_v2 import MobileNetV2
 from simple_trt.models.predictor import DecodeSettings, Predictor
 from simple_trt.models.regression import Regression, RegressionPredictor
 from simple_trt.models.simple import Simple
@@ -25,6 +26,7 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     "hrnet-w18": partial(HRNet, 18),
     "hrnet-w32": partial(HRNet, 32),
     "hrnet-w48": partial(HRNet, 48),
+    "mobilenet-v2": MobileNetV2,
     "efficientnet-lite0": EfficientNetLite,
 }
 
@@ -39,6 +41,7 @@ class Preset:
         reduce: D, the width of the pooling modules; None leaves them at the backbone's own (SIMPLE, equation 9).
         mid: width inside the pooling modules (128 in CenterNet).
         pose_hidden: width of the pose head's hidden 3x3 convolution; None gives HRNetV2's head.
+        pose_separable: whether the pose head is MoveNet's.
         grouping_width: c of the grouping gate.
         grouping_cell: crop cells along each axis that the gate decides about at once, 1 or 2.
         anchor_width: channels of the detector by regression that this network is compared with (256 in RetinaNet).
@@ -50,6 +53,7 @@ class Preset:
     reduce: int | None = None
     mid: int = 128
     pose_hidden: int | None = None
+    pose_separable: bool = False
     grouping_width: int = 32
     grouping_cell: int = 1
     anchor_width: int = 256
@@ -63,7 +67,8 @@ class Preset:
 
     def build_simple(self, keypoints: int) -> Simple:
         """A freshly initialised network for K keypoint classes: image -> Maps."""
-        return Simple(BACKBONES[self.backbone](), keypoints, self.reduce, self.mid, self.pose_hidden)
+        backbone = BACKBONES[self.backbone]()
+        return Simple(backbone, keypoints, self.reduce, self.mid, self.pose_hidden, self.pose_separable)
 
     def build_associative(self, keypoints: int) -> Associative:
         """The same backbone and pose head with grouping by tags (SIMPLE, table 2 a): image -> TagMaps."""
@@ -71,7 +76,8 @@ class Preset:
 
     def build_regression(self, keypoints: int) -> Regression:
         """The same backbone and pose head with detection by regression (SIMPLE, table 2 b): image -> AnchorMaps."""
-        return Regression(BACKBONES[self.backbone](), keypoints, self.pose_hidden, self.anchor_width)
+        backbone = BACKBONES[self.backbone]()
+        return Regression(backbone, keypoints, self.pose_hidden, self.anchor_width, self.pose_separable)
 
     def build_grouping(self, keypoints: int) -> Grouping:
         """A freshly initialised grouping gate for K keypoint classes."""
@@ -103,6 +109,17 @@ PRESETS: dict[str, Preset] = {
         DEPLOY("deploy-w32", "hrnet-w32"),
         Preset(
             "edge",
+            "mobilenet-v2",
+            reduce=32,
+            mid=24,
+            pose_hidden=96,
+            pose_separable=True,
+            grouping_width=24,
+            anchor_width=64,
+            settings=DecodeSettings(crop=(32, 24), samples=1, nms_sigma=0.3, sure=0.05),
+        ),
+        Preset(
+            "edge-lite",
             "efficientnet-lite0",
             reduce=32,
             mid=16,

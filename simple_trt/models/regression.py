@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from simple_trt.models.anchors import PER_CELL, decode_boxes, level_sizes, make_anchors
 from simple_trt.models.backbone import Backbone
 from simple_trt.models.boxes import hard_nms
-from simple_trt.models.heads import PoseHead
+from simple_trt.models.heads import make_pose_head
 from simple_trt.models.hrnet import init_weights
 from simple_trt.models.predictor import DecodeSettings, FoundBoxes, PeopleTensors, check_image, logit, read_people
 from simple_trt.models.simple import STRIDE
@@ -30,7 +30,7 @@ PRIOR = 0.01  # probability of a person at every anchor before training: positiv
 class AnchorMaps(NamedTuple):
     """What the network predicts; A anchors in the order of `make_anchors`.
 
-    pose: keypoint heatmaps [B,K,H/4,W/4], linear, peaks near 1.
+    pose: keypoint heatmaps [B,K,H/4,W/4], peaks near 1.
     scores: logit of a person at each anchor [B,A].
     boxes: the person's box relative to the anchor [B,A,4], as `decode_boxes` takes it.
     """
@@ -98,12 +98,17 @@ class Regression(nn.Module):
     Args:
         backbone: image -> levels and F_shared.
         keypoints: K, the number of keypoint classes.
-        pose_hidden: see PoseHead.
+        pose_hidden: see make_pose_head.
         width: channels of the pyramid and the subnets (256 in RetinaNet).
     """
 
     def __init__(
-        self, backbone: Backbone, keypoints: int = 17, pose_hidden: int | None = None, width: int = 256
+        self,
+        backbone: Backbone,
+        keypoints: int = 17,
+        pose_hidden: int | None = None,
+        width: int = 256,
+        pose_separable: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -112,7 +117,7 @@ class Regression(nn.Module):
         init_weights(self.pyramid)
         self.score = Subnet(width, 1, logit(PRIOR))
         self.box = Subnet(width, 4)
-        self.pose = PoseHead(backbone.channels, keypoints, pose_hidden)
+        self.pose = make_pose_head(backbone.channels, keypoints, pose_hidden, pose_separable)
 
     def forward(self, image: Tensor) -> AnchorMaps:
         levels = self.backbone.levels(image)

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from simple_trt.models.heads import CenterPooling, CornerPooling, PointHead, PoseHead
+from simple_trt.models.heads import CenterPooling, CornerPooling, PointHead, make_pose_head
 from simple_trt.ops import Direction
 
 STRIDE = 4
@@ -18,7 +18,7 @@ class Maps(NamedTuple):
 
     points: logits of top-left corner, bottom-right corner and center [B,3,H/4,W/4].
     offsets: where in its cell each point lies, (dx, dy) of the same three [B,6,H/4,W/4], 0..1.
-    pose: keypoint heatmaps [B,K,H/4,W/4], linear, peaks near 1.
+    pose: keypoint heatmaps [B,K,H/4,W/4], peaks near 1.
     """
 
     points: Tensor
@@ -36,7 +36,7 @@ class Simple(nn.Module):
         F_shared itself,
             as the paper's equation 9 reads.
         mid: width inside the pooling modules (128 in CenterNet).
-        pose_hidden: see PoseHead.
+        pose_hidden, pose_separable: see make_pose_head.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Simple(nn.Module):
         reduce: int | None = 64,
         mid: int = 128,
         pose_hidden: int | None = None,
+        pose_separable: bool = False,
     ) -> None:
         super().__init__()
         channels = cast("int", backbone.channels)
@@ -57,7 +58,7 @@ class Simple(nn.Module):
         self.bottom_right = CornerPooling(dim, Direction.BOTTOM, Direction.RIGHT, mid)
         self.center = CenterPooling(dim, mid)
         self.heads = nn.ModuleList(PointHead(dim) for _ in range(3))
-        self.pose = PoseHead(channels, keypoints, pose_hidden)
+        self.pose = make_pose_head(channels, keypoints, pose_hidden, pose_separable)
 
     def forward(self, image: Tensor) -> Maps:
         return self.maps(self.backbone(image))

@@ -33,7 +33,9 @@ class TrainConfig:
     batch norms over all processes' pictures. save_every: steps between saved states. samples_every: epochs between
     sample pictures (0: none). tensorboard: write its events. init: path of foreign backbone weights or of one of our
     checkpoints to start from ("": random). seed: of everything random. freeze: modules that keep their weights and
-    statistics (such as "backbone.stem"). pose_background: see pose_loss. mimic_from: first epoch (1-based) of
+    statistics (such as "backbone.stem"); fixed_statistics: modules that learn, but whose batch norms keep theirs;
+    slow: modules that learn at slow_rate times lr. hold: what `init`, an ONNX file of MoveNet, gave to a network that
+    is wider stays as it is, and the rest learns. pose_background: see pose_loss. mimic_from: first epoch (1-based) of
     mimicking, 0 for never; teacher: its file, where it mimics one; official_teacher: see load_teacher. augmentation:
     of pictures; person: of the crops that a teacher is trained on; mimic: what is mimicked.
     """
@@ -52,6 +54,10 @@ class TrainConfig:
     amp: str = "off"
     sync_bn: bool = False
     freeze: tuple[str, ...] = ()
+    fixed_statistics: tuple[str, ...] = ()
+    slow: tuple[str, ...] = ()
+    slow_rate: float = 0.1
+    hold: bool = False
     pose_background: float = 1.0
     save_every: int = 500
     samples_every: int = 5
@@ -79,6 +85,8 @@ class TrainConfig:
             )
         if config.amp not in ("off", "bf16"):
             raise UsageError(f"amp is {config.amp!r}, expected 'off' or 'bf16'", "Correct the setting.")
+        if config.hold and config.weight_decay:
+            raise UsageError("weight_decay would move what hold keeps", "set weight_decay to 0, or hold to false")
         return config
 
 
@@ -88,7 +96,7 @@ def load_config(path: str | Path, base: str | Path | None = None) -> TrainConfig
     Its key `base` names a configuration whose settings hold where the file has none.
 
     Args:
-        path: a file, or the name of a configuration in simple_trt/train/configs, such as "edge-crops".
+        path: a file, or the name of a configuration in simple_trt/train/configs, such as "edge-movenet".
         base: takes the place of the file's own base.
 
     Raises:

@@ -19,6 +19,7 @@ from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.models import checkpoints, regression
 from simple_trt.models.checkpoints import Checkpoint, CheckpointMeta
 from simple_trt.models.foreign import load_backbone
+from simple_trt.models.movenet import balance, hold_movenet, load_movenet
 from simple_trt.models.predictor import find_boxes
 from simple_trt.models.presets import find_preset
 from simple_trt.models.simple import Simple
@@ -34,6 +35,7 @@ from simple_trt.train.trainer import Trainer
 
 MODEL = "model.safetensors"
 TEACHER = "teacher.safetensors"
+BALANCED = 16  # pictures that MoveNet's channels are scaled by
 INPUT = (512, 512)  # the size the network is meant for, whatever crops it was trained on
 
 
@@ -68,10 +70,10 @@ def make_trainer(
     torch.manual_seed(config.seed)
     skeleton, processes = find_skeleton(config.skeleton), processes or Processes()
     model = find_preset(config.preset).build_network(config.network, len(skeleton))
-    if config.init:
-        load_initial(model, config)
-    learner = make_learner(model, config, processes, device)
     dataset = PoseDataset(samples, config.augmentation, skeleton, config.seed)
+    if config.init:
+        load_initial(model, config, dataset)
+    learner = make_learner(model, config, processes, device)
     return Trainer(learner, dataset, config, out, device, processes)
 
 
@@ -143,11 +145,14 @@ def describe(config: TrainConfig, samples: Sequence[Sample]) -> dict[str, Any]:
     )
 
 
-def load_initial(model: nn.Module, config: TrainConfig) -> None:
+def load_initial(model: nn.Module, config: TrainConfig, dataset: PoseDataset) -> None:
     """Start from `config.init`: one of our checkpoints of the same preset (its backbone, where it learnt something else
-    than this network does), or backbone weights made elsewhere.
+    than this network does), MoveNet's ONNX file, balanced over some pictures, or backbone weights made elsewhere.
     """
     backbone = cast("nn.Module", model.backbone)
+    if Path(config.init).suffix == ".onnx":
+        _load_movenet(cast("Simple", model), config, dataset)
+        return
     try:
         start = checkpoints.load(config.init, config.skeleton)
     except SimpleTrtError as error:
@@ -163,6 +168,14 @@ def load_initial(model: nn.Module, config: TrainConfig) -> None:
         model.load_state_dict(start.simple.state_dict())
     else:
         backbone.load_state_dict(start.simple.backbone.state_dict())
+
+
+def _load_movenet(model: Simple, config: TrainConfig, dataset: PoseDataset) -> None:
+    load_movenet(model, config.init)
+    count = min(BALANCED, len(dataset))
+    balance(model, torch.stack([dataset[i]["image"] for i in range(count)]))
+    if config.hold:
+        hold_movenet(model, config.init)
 
 
 def train_gate(

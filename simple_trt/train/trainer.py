@@ -79,6 +79,7 @@ class Trainer:
             synchronise_batch_norms(learner.network, device)
         self.learner = learner.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.frozen = self._freeze()
+        self.fixed = [*self.frozen, *self._named("fixed_statistics")]
         self.shared = self.processes.share(self.learner, unused=config.mimic_from > 1)
         self.average = AveragedModel(self.network, config.ema)
         self.optimizer = torch.optim.AdamW(self._parameter_groups(), lr=config.lr)
@@ -164,10 +165,10 @@ class Trainer:
         finite.
         """
         self.shared.train()
-        for module in self.frozen:
+        for module in self.fixed:
             module.eval()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = self.learning_rate() * group.get("rate", 1.0)
         losses = self.shared({k: v.to(self.device, non_blocking=True) for k, v in batch.items()}, self.epoch)
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
@@ -207,21 +208,38 @@ class Trainer:
         self.processes.wait()
 
     def _freeze(self) -> list[nn.Module]:
-        frozen = [module for name, module in self.network.named_modules() if name in self.config.freeze]
+        frozen = self._named("freeze")
         for module in frozen:
             module.requires_grad_(False)
-        if len(frozen) < len(self.config.freeze):
-            names = ", ".join(self.config.freeze)
-            raise UsageError(f"freeze names {names}, not all of which the network has", "Correct the setting.")
         return frozen
 
+    def _named(self, setting: str) -> list[nn.Module]:
+        """The network's modules that a setting names. Raises UsageError when it has not all of them."""
+        names = getattr(self.config, setting)
+        modules = [module for name, module in self.network.named_modules() if name in names]
+        if len(modules) < len(names):
+            raise UsageError(
+                f"{setting} names {', '.join(names)}, not all of which the network has", "Correct the setting."
+            )
+        return modules
+
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        """The network's weights decay; those of adapters, which start as the identity, must not."""
-        named = [(name, p) for name, p in self.learner.named_parameters() if p.requires_grad]
-        own = [p for name, p in named if name.startswith(NETWORK)]
-        others = [p for name, p in named if not name.startswith(NETWORK)]
-        groups = [{"params": own, "weight_decay": self.config.weight_decay}]
-        return groups + ([{"params": others, "weight_decay": 0.0}] if others else [])
+        """The network's weights decay; those of adapters, which start as the identity, must not. `slow` modules have
+        a group of their own.
+        """
+        named = {name: p for name, p in self.learner.named_parameters() if p.requires_grad}
+        slow = {id(p) for module in self._named("slow") for p in module.parameters()}
+        own = [p for name, p in named.items() if name.startswith(NETWORK)]
+        groups = [
+            {"params": [p for p in own if id(p) not in slow], "weight_decay": self.config.weight_decay},
+            {
+                "params": [p for p in own if id(p) in slow],
+                "weight_decay": self.config.weight_decay,
+                "rate": self.config.slow_rate,
+            },
+            {"params": [p for name, p in named.items() if not name.startswith(NETWORK)], "weight_decay": 0.0},
+        ]
+        return [group for group in groups if group["params"]]
 
     def batches(self) -> Iterator[dict[str, Tensor]]:
         """What is left of the present epoch, for this process."""

@@ -17,7 +17,7 @@ THREE = Skeleton("three", ("nose", "left_hip", "left_ankle"), ())
 SIZE = (96, 128)  # height, width
 
 
-@pytest.mark.parametrize(("name", "params", "gmacs"), [("edge", 2.48, 2.60), ("paper-w32", 29.55, 45.27)])
+@pytest.mark.parametrize(("name", "params", "gmacs"), [("edge-lite", 2.48, 2.60), ("paper-w32", 29.55, 45.27)])
 def test_cost_at_512(cost, name, params, gmacs):
     with torch.device("meta"):
         network = find_preset(name).build_associative(17)

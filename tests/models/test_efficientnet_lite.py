@@ -1,8 +1,9 @@
-"""The edge backbone, and that foreign ImageNet weights mean the same here."""
+"""The edge-lite backbone, and that foreign ImageNet weights mean the same here."""
 
 import torch
 
-from simple_trt.models.efficientnet_lite import DepthwiseConv, EfficientNetLite, load_imagenet
+from simple_trt.models.efficientnet_lite import EfficientNetLite, load_imagenet
+from simple_trt.models.inverted_residual import DepthwiseConv
 
 
 def foreign_state(backbone):

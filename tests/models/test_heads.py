@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from simple_trt.models.heads import CenterPooling, CornerPooling, PointHead, PoseHead
+from simple_trt.models.heads import CenterPooling, CornerPooling, PointHead, PoseHead, make_pose_head
 from simple_trt.models.presets import find_preset
 from simple_trt.ops import Direction
 
@@ -53,6 +53,9 @@ def test_pose_head_variants():
     x = torch.randn(2, 12, 8, 8)
     assert PoseHead(12, 17)(x).shape == PoseHead(12, 17, 5)(x).shape == (2, 17, 8, 8)
     assert PoseHead(12, 17).layers[0].kernel_size == (1, 1)
+    assert isinstance(make_pose_head(12, 17, 5), PoseHead)
+    heat = make_pose_head(12, 17, 5, separable=True)(x)
+    assert heat.shape == (2, 17, 8, 8) and heat.min() > 0 and heat.max() < 0.1  # few cells are keypoints
 
 
 @torch.no_grad()

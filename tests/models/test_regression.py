@@ -49,7 +49,7 @@ class _OneLevel(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("name", "params", "gmacs"), [("edge", 2.98, 4.55), ("deploy-w32", 37.44, 74.78), ("paper-w32", 37.44, 74.78)]
+    ("name", "params", "gmacs"), [("edge-lite", 2.98, 4.55), ("deploy-w32", 37.44, 74.78), ("paper-w32", 37.44, 74.78)]
 )
 def test_cost_at_512(cost, name, params, gmacs):
     with torch.device("meta"):

@@ -116,6 +116,31 @@ def test_frozen_modules_keep_weights_and_statistics(samples, tmp_path):
         trainer(samples, tmp_path, CONFIG.replace(freeze=("nothing",)))
 
 
+def test_fixed_statistics_stay_while_weights_learn(samples, tmp_path):
+    run = trainer(samples, tmp_path, CONFIG.replace(fixed_statistics=("trunk.1",)))
+    before = {k: v.clone() for k, v in run.network.state_dict().items()}
+    run.train_step(next(run.batches()))
+    after = run.network.state_dict()
+    assert torch.equal(before["trunk.1.running_mean"], after["trunk.1.running_mean"])
+    assert torch.equal(before["trunk.1.running_var"], after["trunk.1.running_var"])
+    assert not torch.equal(before["trunk.1.weight"], after["trunk.1.weight"])
+
+
+def test_slow_modules_learn_at_their_fraction_of_the_rate(samples, tmp_path):
+    run = trainer(samples, tmp_path, CONFIG.replace(slow=("trunk.0",), slow_rate=0.01, weight_decay=0.0))
+    before = {k: v.clone() for k, v in run.network.state_dict().items()}
+    run.train_step(next(run.batches()))
+    moved = {k: (v - before[k]).abs().max().item() for k, v in run.network.named_parameters()}
+    rate = run.learning_rate()
+    assert moved["trunk.0.weight"] == pytest.approx(0.01 * rate, rel=0.01)  # Adam's first step is the rate itself
+    assert moved["trunk.3.weight"] == pytest.approx(rate, rel=0.01)
+
+
+def test_held_weights_must_not_decay():
+    with pytest.raises(UsageError, match="weight_decay would move"):
+        TrainConfig().replace(hold=True, weight_decay=1e-4)
+
+
 def test_too_few_pictures(samples, tmp_path):
     with pytest.raises(SimpleTrtError, match="6 pictures do not fill a batch of 8"):
         trainer(samples, tmp_path, CONFIG.replace(batch=8))
