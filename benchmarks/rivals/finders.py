@@ -105,6 +105,7 @@ class _Detector:
 
     def __init__(self, path: str, threads: int, runtime: str, precision: str) -> None:
         self._graph = open_graph(path, threads, runtime, precision)
+        self.describe = self._graph.describe
 
     def __call__(self, picture: Picture) -> Arrays:
         small = cv2.resize(picture, (DETECTOR_SIZE, DETECTOR_SIZE), interpolation=cv2.INTER_LINEAR)
@@ -132,6 +133,9 @@ class _TopDown(_Finder):
 class _DetectorAlone(_TopDown):
     def poses(self, picture: Picture, boxes: Floats, batched: bool) -> Floats:  # noqa: ARG002
         return np.zeros((len(boxes), movenet.KEYPOINTS, 3), np.float32)
+
+    def describe(self) -> dict[str, Any]:
+        return self._detect.describe()
 
 
 class _Crops(_TopDown):

@@ -36,7 +36,11 @@ CROP = (256, 192)
 OPSET = 20
 SAME = 1e-3  # of the largest heatmap value
 SAME_BOX, SAME_SHARE = 0.5, 0.9  # pixels; of the boxes: random scores are full of near-ties, which fall either way
-SOURCES = ("benchmarks/rivals", "simple_trt/models/hrnet.py", "simple_trt/models/topdown.py")
+SOURCES = (
+    *(f"benchmarks/rivals/{name}.py" for name in ("detection_ops", "graphs", "keypoint_rcnn", "resnet", "ssdlite")),
+    "simple_trt/models/hrnet.py",
+    "simple_trt/models/topdown.py",
+)
 
 
 @dataclass(frozen=True)
@@ -99,13 +103,9 @@ def _example(name: str, shape: tuple[int, ...]) -> Tensor:
 
 def _settle(network: nn.Module, examples: dict[str, Tensor]) -> None:
     """Norms from noise, so that activations neither vanish nor explode; Keypoint R-CNN's are all in its trunk."""
-    picture = next(iter(examples.values()))
-    noise = torch.randn(2, *picture.shape[1:])
-    if isinstance(network, SsdLite):
-        noise = torch.randn(4, *picture.shape[1:])
-        settle_norms(_Heads(network), noise)
-    else:
-        settle_norms(network.trunk if isinstance(network, KeypointRcnn) else network, noise)
+    noise = torch.randn(2, *next(iter(examples.values())).shape[1:])
+    settled = _Heads(network) if isinstance(network, SsdLite) else network
+    settle_norms(network.trunk if isinstance(network, KeypointRcnn) else settled, noise)
     network.eval()
 
 
@@ -118,7 +118,8 @@ class _Heads(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         levels = self.network.levels(image)
-        return [head(x) for heads in (self.network.scores, self.network.deltas) for head, x in zip(heads, levels)]
+        pairs = zip(self.network.scores, self.network.deltas, levels, strict=True)
+        return [head(x) for score, delta, x in pairs for head in (score, delta)]
 
 
 def _traced(network: nn.Module, examples: dict[str, Tensor], outputs: Sequence[str]) -> onnx.ModelProto:
@@ -165,9 +166,7 @@ def _fingerprint(seed: int) -> str:
     """Changes with the code that makes the networks, with PyTorch, and with the seed."""
     digest = hashlib.sha256(f"{torch.__version__} {seed}".encode())
     for source in SOURCES:
-        place = ROOT / source
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            digest.update(path.read_bytes())
+        digest.update((ROOT / source).read_bytes())
     return digest.hexdigest()[:12]
 
 
