@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.latency_chart import OURS, RIVALS, SHOWN, machine
@@ -53,30 +53,39 @@ def points(accuracy: Mapping[str, Any], latency: Mapping[str, Any]) -> list[Poin
 
 
 def draw(figure: Any, accuracy: Mapping[str, Any], latency: Mapping[str, Any]) -> None:
-    """The bundled model and its trained rivals."""
+    """The bundled model and its trained rivals. Raises UsageError where the two results are not of one model."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     found = points(accuracy, latency)
     figure.set_size_inches(7.2, 3.8)
     axes = figure.add_subplot()
-    for i, point in enumerate(found):
+    for point in found:
         color = OURS if point.text.startswith("our") else RIVALS
         across = [[point.ms - point.q1], [point.q3 - point.ms]]
         axes.errorbar(point.ms, point.ap, xerr=across, yerr=point.error, fmt="o", color=color, ecolor=color, capsize=2)
-        # Neighbours at the same height take turns above and below.
-        above = i % 2 == 0
-        axes.annotate(
-            point.text,
-            (point.ms, point.ap + (point.error if above else -point.error)),
-            xytext=(0, 5 if above else -5),
-            textcoords="offset points",
-            ha="center",
-            va="bottom" if above else "top",
-            fontsize=8,
-        )
+    for peer in (False, True):
+        _label(axes, [point for point in found if point.text.startswith("MoveNet") == peer])
     axes.set(xscale="log", xlabel="milliseconds a photo, network and decode", ylabel="AP on the 300-image split")
     axes.set_ylim(0, 1.25 * max(point.ap + point.error for point in found))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
     axes.margins(x=0.18)
     axes.grid(color="#e3e6ea")
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(f"{accuracy['model']['name']} and MoveNet ({machine(latency)})", loc="left")
+
+
+def _label(axes: Any, found: Sequence[Point]) -> None:
+    """Names of points that lie at about one height: neighbours take turns above and below."""
+    for i, point in enumerate(found):
+        side = -1 if i % 2 else 1
+        axes.annotate(
+            point.text,
+            (point.ms, point.ap + side * point.error),
+            xytext=(0, 5 * side),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if side > 0 else "top",
+            fontsize=8,
+        )

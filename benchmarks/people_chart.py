@@ -53,14 +53,18 @@ def draw(figure: Any, result: Mapping[str, Any]) -> None:
     for line in shown:
         _plot(axes, line, colors[line.network])
     people = settings["people"]
-    axes.set(yscale="log", xticks=people, xlim=(min(people) - 0.5, max(people)), xlabel="people in the frame")
+    axes.set(xscale="log", yscale="log", xlim=(0.9 * min(people), max(people)), xlabel="people in the frame")
+    axes.set_xticks(people, [str(count) for count in people])
+    axes.set_xticks([], minor=True)
     axes.set_ylabel("milliseconds a frame; lower is better")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(axis="y", color="#e3e6ea")
     axes.spines[["top", "right"]].set_visible(False)
     _label(axes, shown, colors)
     axes.set_title(f"The whole frame, {settings['runtime']} at {settings['precision']} ({machine(result)})", loc="left")
-    figure.supxlabel("* random weights: only the speed means anything. Bands: 95 % intervals.", fontsize=8, color="#555")
+    figure.supxlabel(
+        "* random weights: only the speed means anything. Bands: 95 % intervals.", fontsize=8, color="#555"
+    )
 
 
 def spread_labels(heights: Sequence[float], gap: float) -> list[float]:
@@ -115,6 +119,6 @@ def _label(axes: Any, shown: Sequence[Line], colors: Mapping[str, str]) -> None:
             fontsize=8.5,
             fontweight="bold" if line.ours else "normal",
             color=colors[line.network],
-            arrowprops={"arrowstyle": "-", "color": colors[line.network], "linewidth": 0.6, "shrinkA": 1, "shrinkB": 1},
+            arrowprops={"arrowstyle": "-", "color": colors[line.network], "linewidth": 0.6, "relpos": (0, 0.5)},
             annotation_clip=False,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from benchmarks.tables import interval, ms_cells, table
@@ -49,12 +50,13 @@ def _rivals(found: Result) -> list[str]:
         f"#### SIMPLE and its rivals: {s['runtime']}, {s['precision']}",
         f"Median milliseconds a frame of {s['size']} x {s['size']} for 1, 2, ... people, and its 95 % interval over "
         f"{found['rounds']} rounds with {min(runs)} to {max(runs)} timed runs a number in all. Of random weights only "
-        "the speed means anything. *b*: all crops in one batch, where that was faster than one by one.",
+        "the speed means anything; the detector's are random, too. *b*: all crops in one batch, where that was faster "
+        "than one by one.",
         table(_head(counts), [_line(series, counts, _time) for series in found["series"]]),
     ]
     for name in found["references"]:
-        rows = [_line(series, counts, lambda point: _over(point, name)) for series in _others(found, name)]
-        parts += [f"Times as long as {name}:", table(_head(counts), rows)]
+        rows = [_line(series, counts, partial(_over, reference=name)) for series in _others(found, name)]
+        parts += [f"Times as long as {name}; bold where SIMPLE is the slower one:", table(_head(counts), rows)]
     return parts
 
 
@@ -84,4 +86,8 @@ def _time(point: Result) -> str:
 
 
 def _over(point: Result, reference: str) -> str:
-    return interval(point["over"][reference], 2) if reference in point["over"] else "-"
+    if reference not in point["over"]:
+        return "-"
+    value = point["over"][reference]
+    text = interval(value, 2)
+    return f"**{text}**" if value["value"] < 1 else text

@@ -120,16 +120,16 @@ def _write_keep_boxes(boxes: Any, scores: Any, overlap: float, most: int) -> Any
     )
     chosen = op.Gather(whole, op.Constant(value_int=2), axis=1)
     padded = op.Concat(chosen, op.Constant(value_ints=[0] * most), axis=0)
-    return op.Slice(
-        padded, op.Constant(value_ints=[0]), op.Constant(value_ints=[most]), op.Constant(value_ints=[0])
-    )
+    return op.Slice(padded, op.Constant(value_ints=[0]), op.Constant(value_ints=[most]), op.Constant(value_ints=[0]))
 
 
 def _write_pool_levels(levels: Sequence[Any], boxes: Any, cells: int) -> Any:
     """Each level pools the boxes that fall to it; their rows are put back in place."""
     corner, other = (op.Slice(boxes, *(op.Constant(value_ints=[v]) for v in (a, a + 2, 1))) for a in (0, 2))
     size = op.Sqrt(op.ReduceProd(op.Sub(other, corner), op.Constant(value_ints=[1]), keepdims=0))
-    octave = op.Div(op.Log(op.Div(size, op.Constant(value_float=float(CANONICAL_SIZE)))), op.Constant(value_float=math.log(2)))
+    octave = op.Div(
+        op.Log(op.Div(size, op.Constant(value_float=float(CANONICAL_SIZE)))), op.Constant(value_float=math.log(2))
+    )
     level = op.Floor(op.Add(octave, op.Constant(value_float=CANONICAL_LEVEL - FINEST + 1e-6)))
     level = op.Clip(level, op.Constant(value_float=0.0), op.Constant(value_float=float(len(levels) - 1)))
     parts, places = [], []

@@ -27,7 +27,17 @@ from simple_trt.engines import LoadOptions
 from simple_trt.pictures import Picture
 from simple_trt.types import People
 
-__all__ = ["BATCHED", "DETECTOR", "ONE_BY_ONE", "detector", "keypoint_rcnn", "multipose", "simple", "thunder", "topdown"]
+__all__ = [
+    "BATCHED",
+    "DETECTOR",
+    "ONE_BY_ONE",
+    "detector",
+    "keypoint_rcnn",
+    "multipose",
+    "simple",
+    "thunder",
+    "topdown",
+]
 
 BATCHED, ONE_BY_ONE, DETECTOR = "batched", "one-by-one", "detector"
 HINTS = {"fp32": "f32", "bf16": "bf16"}
