@@ -1,1 +1,1 @@
-"""Networks that SIMPLE is measured against, written from their papers; their weights are random, so only speed counts."""
+"""Who SIMPLE is measured against. Networks are written from their papers; random weights, so only speed counts."""

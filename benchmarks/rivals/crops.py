@@ -54,7 +54,9 @@ def read_heatmaps(heatmaps: Floats, regions: Floats) -> Floats:
         index = (v + dv).clip(0, rows - 1) * columns + (u + du).clip(0, columns - 1)
         return np.take_along_axis(flat, index[..., None], 2)[..., 0]
 
-    lean = np.stack((at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)), 2)
-    share = (np.stack((u, v), 2) + 0.5 + 0.25 * np.sign(lean)) / (columns, rows)
+    places = np.stack((u, v), 2)
+    lean = np.sign(np.stack((at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)), 2))
+    lean[(places == 0) | (places == (columns - 1, rows - 1))] = 0  # there is no neighbour to lean away from
+    share = (places + 0.5 + 0.25 * lean) / (columns, rows)
     xy = regions[:, None, :2] + share * (regions[:, 2:] - regions[:, :2])[:, None]
     return np.concatenate((xy, at(0, 0)[..., None]), 2).astype(np.float32)

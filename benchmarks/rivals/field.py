@@ -121,6 +121,6 @@ def rivals(terms: Terms) -> list[Entry]:
         crops("SimpleBaseline R50 256x192", "simple-baseline"),
         Entry("Keypoint R-CNN R50-FPN 512", "top-down", "random", rcnn, counts, detectors=("inside",)),
         Entry("MoveNet Thunder", "top-down", "trained", thunder, counts, detectors=("none", "before")),
-        Entry("MoveNet MultiPose 512", "bottom-up", "trained", multipose, counts),
+        Entry("MoveNet MultiPose, 6 people at most", "bottom-up", "trained", multipose, counts),
         Entry("SSDLite320, the detector alone", "detector", "random", detector, counts[-1:], detectors=("before",)),
     ]

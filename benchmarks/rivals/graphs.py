@@ -1,4 +1,4 @@
-"""The rivals as ONNX files: random weights from a seed, exported once, and compared with PyTorch before they are used."""
+"""The rivals as ONNX files: random weights from a seed, exported once, compared with PyTorch before they are used."""
 
 from __future__ import annotations
 

@@ -29,10 +29,9 @@ class KeypointRcnn(nn.Module):
 
     The detector runs in full; that the keypoints are those of given boxes makes the number of people known.
 
-    forward:
-        image: normalised [1,3,S,S].
-        people: boxes xyxy [n,4], pixels of the image.
-        returns: detections xyxy [100,4], their scores [100], heatmaps [n,17,56,56].
+    Args:
+        size: S of the pictures.
+        keypoints: K.
     """
 
     def __init__(self, size: int, keypoints: int = 17) -> None:
@@ -45,6 +44,7 @@ class KeypointRcnn(nn.Module):
         self.keypoint_head = _keypoint_head(keypoints)
 
     def forward(self, image: Tensor, people: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalised [1,3,S,S] and boxes xyxy [n,4] -> detections [100,4], their scores [100], heatmaps [n,K,56,56]."""
         levels = self._pyramid(image)
         proposals = self.proposals([*levels, F.max_pool2d(levels[-1], 1, 2)])
         boxes, scores = self.box_head(pool_levels(levels, proposals, BOX_CELLS), proposals)

@@ -33,7 +33,7 @@ class _Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """Normalised images [B,3,H,W] -> levels of 256, 512, 1024, 2048 channels at 1/4, 1/8, 1/16, 1/32 of the size."""
+    """Four levels of 256, 512, 1024 and 2048 channels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,6 +46,7 @@ class ResNet50(nn.Module):
             cin = cout
 
     def forward(self, image: Tensor) -> list[Tensor]:
+        """Normalised images [B,3,H,W] -> levels at 1/4, 1/8, 1/16 and 1/32 of the size."""
         levels = [self.stem(image)]
         for stage in self.stages:
             levels.append(stage(levels[-1]))
@@ -53,10 +54,7 @@ class ResNet50(nn.Module):
 
 
 class SimpleBaseline(nn.Module):
-    """Crops of one person each [n,3,H,W] -> keypoint heatmaps [n,K,H/4,W/4] (arXiv 1804.06208).
-
-    ResNet-50, three 4x4 deconvolutions of 256 channels, a 1x1 convolution.
-    """
+    """ResNet-50, three 4x4 deconvolutions of 256 channels, a 1x1 convolution (arXiv 1804.06208)."""
 
     def __init__(self, keypoints: int = 17) -> None:
         super().__init__()
@@ -72,6 +70,7 @@ class SimpleBaseline(nn.Module):
         self.head = nn.Sequential(*layers, nn.Conv2d(DECONVOLUTION_WIDTH, keypoints, 1))
 
     def forward(self, crops: Tensor) -> Tensor:
+        """Crops of one person each [n,3,H,W] -> keypoint heatmaps [n,K,H/4,W/4]."""
         heatmaps: Tensor = self.head(self.backbone(crops)[-1])
         return heatmaps
 

@@ -57,7 +57,7 @@ LAST = 480
 
 
 class SsdLite(nn.Module):
-    """Picture [1,3,320,320] in -1..1 -> boxes xyxy [300,4] of people, pixels of the input, and their scores [300]."""
+    """A detector of COCO's classes, of which only people are kept."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,6 +73,7 @@ class SsdLite(nn.Module):
         self.register_buffer("anchors", _anchors(len(levels)), persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised picture [1,3,320,320] -> boxes xyxy [300,4] of people, pixels of the input; scores [300]."""
         levels = self.levels(image)
         logits = [_by_anchor(head(x), CLASSES) for head, x in zip(self.scores, levels, strict=True)]
         deltas = [_by_anchor(head(x), 4) for head, x in zip(self.deltas, levels, strict=True)]
@@ -82,6 +83,7 @@ class SsdLite(nn.Module):
         return boxes[kept], people[kept]
 
     def levels(self, image: Tensor) -> list[Tensor]:
+        """Features at 1/16, 1/32, ... of the size, down to one cell."""
         x = self.stem(image)
         levels = []
         for i, block in enumerate(self.blocks):

@@ -10,7 +10,7 @@ from benchmarks.rivals.detection_ops import decode_boxes, keep_boxes, pool_level
 def exported(module, arguments, path):
     """What ONNX Runtime answers where PyTorch would be asked."""
     program = torch.onnx.export(
-        module,
+        module.eval(),
         tuple(arguments),
         dynamo=True,
         opset_version=20,
