@@ -38,7 +38,6 @@ __all__ = ["COUNTS", "Crowd", "crowds_of", "main"]
 
 COUNTS = (0, *field.COUNTS)
 CANDIDATES = 80
-REFERENCES = tuple(f"SIMPLE {name}" for name in field.EVERYWHERE)
 
 
 class Crowd(NamedTuple):
@@ -78,7 +77,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     p.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="int8", help="of the one engine")
     p.add_argument("--without-rivals", action="store_true", help="measure the one engine only")
     group = p.add_argument_group("the rivals")
-    group.add_argument("--models", type=_names, default=field.MODELS, help="of SIMPLE, bundled or presets")
+    group.add_argument("--models", type=_names, default=field.MODELS, help="of SIMPLE: bundled, presets, checkpoints")
     group.add_argument("--runtime", choices=field.RUNTIMES, default="openvino", help="of all (default openvino)")
     group.add_argument("--rivals-precision", choices=field.PRECISIONS, default="fp32", help="of all (default fp32)")
     group.add_argument("--minutes", type=float, default=10.0, help="for their rounds, of which there are at least 3")
@@ -132,7 +131,7 @@ def _rivals(crowds: Mapping[int, Crowd], data: Path, args: argparse.Namespace) -
     terms = field.Terms(frames, args.runtime, args.rivals_precision, args.threads, args.seed, args.work, data)
     entries = [*field.simple_entries(args.models, terms), *field.rivals(terms)]
     settings = {"size": SIZE, "runtime": args.runtime, "precision": args.rivals_precision, "minutes": args.minutes}
-    found = sweep(entries, REFERENCES, plan_of(args), args.threads, 60 * args.minutes)
+    found = sweep(entries, plan_of(args), args.threads, 60 * args.minutes)
     return {"settings": settings | {"people": terms.counts}} | found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ __all__ = ["COUNTS", "MODELS", "PRECISIONS", "RUNTIMES", "Entry", "Terms", "riva
 
 COUNTS = (1, 2, 5, 10, 20, 30)
 MODELS = (BUNDLED, "deploy-w18", "deploy-w32", "paper-w18", "paper-w32", "paper-w48")
-EVERYWHERE = (BUNDLED, "deploy-w32")  # measured at every number of people, the others at the least and the most
+REFERENCE = "deploy-w32"  # has the backbone of the top-down HRNet; the first model is a reference, too
 PRECISIONS = ("fp32", "bf16")
 RUNTIMES = ("openvino", "onnxruntime")
 
@@ -50,7 +50,8 @@ class Terms:
     def spec(self, factory: Any, path: Path, **more: Any) -> dict[str, Any]:
         """How a child is told to make a contender on these terms."""
         frames = {str(count): file for count, file in self.frames.items()}
-        return spec(factory, path=str(path), frames=frames, threads=self.threads, runtime=self.runtime, **more)
+        common = {"frames": frames, "threads": self.threads, "runtime": self.runtime}
+        return spec(factory, path=str(path), **(common | more))
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Entry:
         counts: numbers of people.
         ways: of looking at several crops; the fastest one at each number of people is timed.
         detectors: "none", "inside", and "before": the person detector runs first. Each is a series of its own.
+        reference: the times of all others are also given as multiples of its times.
     """
 
     name: str
@@ -73,7 +75,8 @@ class Entry:
     spec: dict[str, Any]
     counts: Sequence[int]
     ways: Sequence[str] = ("",)
-    detectors: Sequence[str] = field(default=("none",))
+    detectors: Sequence[str] = ("none",)
+    reference: bool = False
 
     def task(self, count: int, way: str, detector: str) -> str:
         """What the child is asked for."""
@@ -81,7 +84,11 @@ class Entry:
 
 
 def simple_entries(models: Sequence[str], terms: Terms) -> list[Entry]:
-    """SIMPLE: every model on the runtime of all, and on the other one where that has the precision."""
+    """SIMPLE: every model on the runtime of all, and on the other one where that has the precision.
+
+    References are measured at every number of people, the others at the least and the most: what they cost hardly
+    depends on it.
+    """
     entries = []
     for model in models:
         subject = find_subject(model, terms.work, terms.seed)
@@ -91,11 +98,10 @@ def simple_entries(models: Sequence[str], terms: Terms) -> list[Entry]:
                 continue
             ours = runtime == terms.runtime
             name = f"SIMPLE {subject.name}" + ("" if ours else f", {runtime}")
-            made = terms.spec(finders.simple, engine) | {}
-            made["arguments"] |= {"runtime": runtime}
-            everywhere = ours and model in EVERYWHERE
-            counts = terms.counts if everywhere else sorted({terms.counts[0], terms.counts[-1]})
-            entries.append(Entry(name, "SIMPLE", subject.weights, made, counts))
+            made = terms.spec(finders.simple, engine, runtime=runtime)
+            reference = ours and model in (models[0], REFERENCE)
+            counts = terms.counts if reference else sorted({terms.counts[0], terms.counts[-1]})
+            entries.append(Entry(name, "SIMPLE", subject.weights, made, counts, reference=reference))
     return entries
 
 

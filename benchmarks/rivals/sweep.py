@@ -40,14 +40,11 @@ class _Task:
         return self.entry.task(self.people, self.way, self.detector)
 
 
-def sweep(
-    entries: Sequence[Entry], references: Sequence[str], plan: Plan, threads: int, seconds: float
-) -> dict[str, Any]:
+def sweep(entries: Sequence[Entry], plan: Plan, threads: int, seconds: float) -> dict[str, Any]:
     """Measure all entries.
 
     Args:
         entries: who takes part.
-        references: names of entries; the times of all others are also given as multiples of theirs.
         plan: most rounds, and most runs a turn.
         threads: of every child.
         seconds: no round is begun that would not end within them.
@@ -65,11 +62,10 @@ def sweep(
         turns = {task.name: children[task.entry.name].turn(task.words) for task in tasks}
         amounts = {task.name: amount_of(task.trial_ms, plan) for task in tasks}
         times = interleave(turns, plan, lambda text: say(f"rivals: {text}"), amounts, seconds)
-    known = [task for task in tasks if task.entry.name in references]
-    base = {(task.entry.name, task.people): times[task.name] for task in known}
+    base = {(task.entry.name, task.people): times[task.name] for task in tasks if task.entry.reference}
     return {
         "rounds": len(next(iter(times.values()))),
-        "references": [name for name in references if any(task.entry.name == name for task in known)],
+        "references": [entry.name for entry in entries if entry.reference],
         "series": [
             _head(entry, detector, children[entry.name])
             | {
