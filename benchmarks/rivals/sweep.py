@@ -17,7 +17,7 @@ from simple_trt.cli.flags import DEFAULT_THRESHOLD
 __all__ = ["amount_of", "sweep"]
 
 TURN_MS = 250.0  # what a turn is filled to
-SLOW_MS = 1000.0  # from here on a run warms itself up: it lasts longer than what is cold at its beginning
+SLOW_MS = 1000.0  # from here on a run warms itself up: it lasts much longer than what is cold at its beginning
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,10 @@ def sweep(entries: Sequence[Entry], plan: Plan, threads: int, seconds: float) ->
 
 
 def amount_of(trial_ms: float, plan: Plan) -> Amount:
-    """Runs in a turn of a contender that took so long when it was tried: at least one, at most the plan's."""
+    """Runs in a turn of a contender that took so long when it was tried: at least one is timed, at most the plan's."""
     iterations = min(max(int(TURN_MS / max(trial_ms, 1e-3)), 1), plan.iterations)
-    return Amount(plan.warmup if trial_ms < SLOW_MS else 0, iterations)
+    warmup = plan.warmup if trial_ms < TURN_MS else min(plan.warmup, 1)
+    return Amount(warmup if trial_ms < SLOW_MS else 0, iterations)
 
 
 def _tried(entry: Entry, child: Child) -> list[_Task]:
