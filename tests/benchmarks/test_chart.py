@@ -127,3 +127,11 @@ def test_the_committed_chart_shows_the_committed_result():
     chart = (RESULTS / "latency.svg").read_text(encoding="utf-8")
     model = read_result(RESULTS / "latency.json")["models"][-1]
     assert all(name in chart and f"{median:.1f} ms" in chart for name, median, _, _ in bars(model))
+
+
+def test_the_committed_chart_of_people_shows_the_committed_result():
+    chart = RESULTS / "people.svg"
+    if not chart.is_file():
+        pytest.skip("no chart of people is committed yet")
+    text = chart.read_text(encoding="utf-8")
+    assert all(line.text in text for line in lines(read_result(RESULTS / "people.json")["rivals"]))
