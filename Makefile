@@ -38,7 +38,7 @@ emulator: $(VENV)/.dev  ## compile the CUDA kernels for the CPU, plain and with 
 bench: build  ## measure everything that needs no GPU, on a quiet machine; writes benchmarks/results
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --out $(RESULTS)/$$name.json || exit 1; done
 	$(BIN)/python -m benchmarks.report
-	$(BIN)/python -m benchmarks.chart --latency $(RESULTS)/latency.json --out $(RESULTS)/latency.svg
+	$(BIN)/python -m benchmarks.chart --results $(RESULTS)
 
 fuzz: $(VENV)/.dev  ## 100,000 made-up inputs for every reader of files from anywhere, under limits; writes benchmarks/results
 	$(BIN)/python -m tests.fuzz.run --out $(RESULTS)/fuzz.json

@@ -16,7 +16,7 @@ from simple_trt.data.labels import PersonLabel, Sample
 from simple_trt.pictures import Picture, read_picture
 from simple_trt.types import People
 
-__all__ = ["compose", "cutouts", "found_alone"]
+__all__ = ["compose", "cutouts", "found_alone", "places"]
 
 GREY = 114
 LEAST_HEIGHT = 100  # pixels
@@ -42,13 +42,21 @@ def cutouts(data: Path, most: int) -> list[Picture]:
 def compose(people: Sequence[Picture], size: int) -> Picture:
     """A grey square [size,size,3] with each cutout in a cell of its own, as large as the cell allows."""
     canvas = np.full((size, size, 3), GREY, np.uint8)
+    for person, (left, top, right, bottom) in zip(people, places(people, size).tolist(), strict=True):
+        interpolation = cv2.INTER_AREA if bottom - top < person.shape[0] else cv2.INTER_LINEAR
+        canvas[top:bottom, left:right] = cv2.resize(person, (right - left, bottom - top), interpolation=interpolation)
+    return canvas
+
+
+def places(people: Sequence[Picture], size: int) -> NDArray[np.int64]:
+    """Where `compose` puts each cutout: xyxy [n,4], whole pixels. That is the annotated box with its margin."""
+    found = []
     for person, (left, top, width, height) in zip(people, _cells(len(people), size), strict=True):
         scale = FILL * min(width / person.shape[1], height / person.shape[0])
-        shape = max(round(person.shape[1] * scale), 1), max(round(person.shape[0] * scale), 1)
-        small = cv2.resize(person, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        x, y = left + (width - small.shape[1]) // 2, top + (height - small.shape[0]) // 2
-        canvas[y : y + small.shape[0], x : x + small.shape[1]] = small
-    return canvas
+        wide, high = max(round(person.shape[1] * scale), 1), max(round(person.shape[0] * scale), 1)
+        x, y = left + (width - wide) // 2, top + (height - high) // 2
+        found.append((x, y, x + wide, y + high))
+    return np.array(found, np.int64).reshape(-1, 4)
 
 
 def found_alone(

@@ -19,7 +19,17 @@ from simple_trt.errors import SimpleTrtError
 from simple_trt.pictures import Picture
 from simple_trt.types import Letterbox, People
 
-__all__ = ["INPUT", "OUTPUT", "SIZE", "movenet_file", "people_of", "prepare"]
+__all__ = [
+    "INPUT",
+    "KEYPOINTS",
+    "OUTPUT",
+    "PIXEL_CENTRE",
+    "SIZE",
+    "movenet_file",
+    "people_of",
+    "prepare",
+    "thunder_file",
+]
 
 SIZE = 512
 INPUT, OUTPUT = "input:0", "Identity:0"
@@ -30,7 +40,16 @@ BOX, SCORE = [52, 51, 54, 53], 55  # left, top, right, bottom
 
 def movenet_file(data: Path) -> Path:
     """The ONNX file in the data folder. Raises SimpleTrtError when it is not there."""
-    path = data / "peers" / "movenet-multipose-512.onnx"
+    return _peer(data, "movenet-multipose-512.onnx")
+
+
+def thunder_file(data: Path) -> Path:
+    """The ONNX file of MoveNet Thunder, for one person. Raises SimpleTrtError when it is not there."""
+    return _peer(data, "movenet-thunder.onnx")
+
+
+def _peer(data: Path, name: str) -> Path:
+    path = data / "peers" / name
     if not path.is_file():
         raise SimpleTrtError(f"no file '{path}'", "set SIMPLE_TRT_DATA to a folder that has it")
     return path

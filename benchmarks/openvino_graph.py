@@ -12,9 +12,14 @@ __all__ = ["OpenVinoGraph"]
 
 
 class OpenVinoGraph(Contender):
-    """See `contenders.graph`; `precision` is OpenVINO's own name: `f32` or `bf16`."""
+    """See `contenders.graph`; `precision` is OpenVINO's own name: `f32` or `bf16`.
 
-    def __init__(self, path: str, inputs: dict[str, Arrays], threads: int, precision: str) -> None:
+    `batch` makes the first dimension of a graph's only input a fixed one; None leaves it as the graph has it.
+    """
+
+    def __init__(
+        self, path: str, inputs: dict[str, Arrays], threads: int, precision: str, batch: int | None = None
+    ) -> None:
         import openvino
 
         properties = {
@@ -22,7 +27,11 @@ class OpenVinoGraph(Contender):
             "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": threads,
         }
-        self._compiled = openvino.Core().compile_model(path, "CPU", properties)
+        core = openvino.Core()
+        model = core.read_model(path)
+        if batch is not None:
+            model.reshape([batch, *model.input(0).partial_shape[1:]])
+        self._compiled = core.compile_model(model, "CPU", properties)
         self._request = self._compiled.create_infer_request()
         self._names = [port.get_any_name() for port in self._compiled.outputs]
         self._inputs = inputs

@@ -17,13 +17,13 @@ from benchmarks.design_tables import floor_tables, register_tables
 from benchmarks.fuzz_tables import fuzz_tables
 from benchmarks.gpu_tables import gpu_tables
 from benchmarks.options import ROOT, run_main, say
+from benchmarks.people_tables import people_tables
 from benchmarks.results import RESULTS, read_result
 from benchmarks.tables import (
     accuracy_tables,
     conditions_line,
     kernel_tables,
     latency_tables,
-    people_tables,
     precision_tables,
     stage_tables,
 )

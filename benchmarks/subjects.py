@@ -31,6 +31,7 @@ __all__ = [
     "engines_folder",
     "find_subject",
     "run_build",
+    "settle_norms",
 ]
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,10 +86,7 @@ def _random_checkpoint(preset_name: str, work: Path, seed: int) -> Path:
     torch.manual_seed(seed)
     preset = find_preset(preset_name)
     simple, grouping = preset.build_simple(len(COCO)), preset.build_grouping(len(COCO))
-    for norm in (m for m in simple.modules() if isinstance(m, torch.nn.BatchNorm2d)):
-        norm.momentum = None  # the statistics of what is seen now, not a running mean
-    with torch.no_grad():
-        simple.train()(torch.randn(2, 3, 128, 128))
+    settle_norms(simple, torch.randn(2, 3, 128, 128))
     meta = checkpoints.CheckpointMeta(preset_name, COCO.name, (SIZE, SIZE), training={"none": "random weights"})
     work.mkdir(parents=True, exist_ok=True)
     path = work / f"{preset_name}.safetensors"
@@ -96,13 +94,25 @@ def _random_checkpoint(preset_name: str, work: Path, seed: int) -> Path:
     return path
 
 
+def settle_norms(network: torch.nn.Module, *noise: torch.Tensor) -> None:
+    """Set the statistics of a network's batch norms to those of one run on `noise`, and leave it in evaluation mode."""
+    for norm in (m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        norm.momentum = None  # the statistics of what is seen now, not a running mean
+    with torch.no_grad():
+        network.train()(*noise)
+    network.eval()
+
+
 def build_engines(subject: Subject, precisions: list[str], work: Path, data: Path) -> dict[str, Path]:
     """CPU engines at 512 x 512, batch 1, by precision."""
     return {precision: build_engine(subject, precision, work, data) for precision in precisions}
 
 
-def build_engine(subject: Subject, precision: str, work: Path, data: Path) -> Path:
+def build_engine(subject: Subject, precision: str, work: Path, data: Path, photos: bool = True) -> Path:
     """An engine made by `simple-trt build`; one that the same code made from the same weights before is used again.
+
+    Without `photos` the build compares engine and model on noise alone, which is enough where only time is asked for
+    and takes a fraction of it; int8 needs them.
 
     Raises:
         SimpleTrtError: the build fails, or the weights changed while it ran.
@@ -112,7 +122,7 @@ def build_engine(subject: Subject, precision: str, work: Path, data: Path) -> Pa
     if engine.is_file() and manifest_path(engine).is_file():
         return _checked(engine, subject)
     say(f"building {engine.name}")
-    calib = ["--calib", str(calibration_folder(work, data))]
+    calib = ["--calib", str(calibration_folder(work, data))] if photos else []
     return run_build(subject, engine, ["--precision", precision, "--size", str(SIZE), *calib])
 
 

@@ -8,9 +8,10 @@ from typing import Any
 __all__ = [
     "accuracy_tables",
     "conditions_line",
+    "interval",
     "kernel_tables",
     "latency_tables",
-    "people_tables",
+    "ms_cells",
     "precision_tables",
     "stage_tables",
     "table",
@@ -57,8 +58,8 @@ def _latency_of(model: Result) -> list[str]:
     rows = [
         [
             r["name"],
-            *_ms(r["ms"]),
-            _interval(r["torch_over_this"], 2),
+            *ms_cells(r["ms"]),
+            interval(r["torch_over_this"], 2),
             f"{r['load_seconds']:.1f}",
             f"{r['peak_mb']:.0f}",
         ]
@@ -69,10 +70,10 @@ def _latency_of(model: Result) -> list[str]:
             s["precision"],
             f"{s['network_ms']['median']:.2f}",
             f"{s['decode_ms']['median']:.2f}",
-            _interval(s["decode_without_grouping_ms"], 2),
+            interval(s["decode_without_grouping_ms"], 2),
             f"{s['grouping_ms']['median']:.2f}",
-            _interval(s["decode_over_network"], 4),
-            _interval(s["whole_less_network_ms"], 2),
+            interval(s["decode_over_network"], 4),
+            interval(s["whole_less_network_ms"], 2),
         ]
         for s in model["splits"]
     ]
@@ -97,7 +98,7 @@ def kernel_tables(result: Result) -> str:
                 r["case"],
                 f"{r['kernel']['ms']['median']:.3f}",
                 f"{r['twin']['ms']['median']:.3f}",
-                _interval(r["twin"]["over_kernel"], 1),
+                interval(r["twin"]["over_kernel"], 1),
                 f"{native['ms']['median']:.3f}" if native else "-",
                 _with_loss(native["over_kernel"]) if native else "-",
                 f"{r['largest_difference']:.1e}" if r["largest_difference"] else "equal",
@@ -107,25 +108,9 @@ def kernel_tables(result: Result) -> str:
     return table(head, rows)
 
 
-def people_tables(result: Result) -> str:
-    """A line a number of people; the spread of the medians beside what noise alone would give."""
-    about = f"{result['model']['name']}, {result['settings']['precision']}"
-    parts = []
-    for part in result["parts"]:
-        rows = [[r["people"], r["found"], r["rows"], *_ms(r["ms"])] for r in part["rows"]]
-        s = part["spread"]
-        verdict = "within noise" if s["within_noise"] else "more than noise"
-        parts += [
-            f"#### {about}: {part['what']}",
-            table(["people shown", "found", "rows filled", "median ms", "quartiles ms"], rows),
-            f"Spread {s['observed']:.3f} ms; noise alone reaches {s['noise']:.3f} ms in one of twenty: **{verdict}**.",
-        ]
-    return "\n\n".join(parts)
-
-
 def stage_tables(result: Result) -> str:
     """Stages of `simple-trt run`, and the command from the outside."""
-    rows = [[r["stage"], *_ms(r["ms"])] for r in result["stages"]]
+    rows = [[r["stage"], *ms_cells(r["ms"])] for r in result["stages"]]
     rows.append(["sum", f"{sum(r['ms']['median'] for r in result['stages']):.2f}", ""])
     c = result["command"]
     s = result["settings"]
@@ -133,8 +118,8 @@ def stage_tables(result: Result) -> str:
         [
             f"{result['model']['name']}, {s['precision']}, {s['photos']} photos:",
             table(["stage", "median ms", "quartiles ms"], rows),
-            f"The command from outside, with `--json` and `--save`: {_interval(c['start_ms'], 0)} ms to start, "
-            f"then {_interval(c['a_photo_ms'], 1)} ms a photo.",
+            f"The command from outside, with `--json` and `--save`: {interval(c['start_ms'], 0)} ms to start, "
+            f"then {interval(c['a_photo_ms'], 1)} ms a photo.",
         ]
     )
 
@@ -167,28 +152,29 @@ def precision_tables(result: Result) -> str:
 
 def _precision_row(row: Result) -> list[str]:
     ap, blocks = row["ap"], f"{row['int8_blocks']} of {row['blocks']}" if row["blocks"] else "-"
-    times = _ms(row["ms"]) if "ms" in row else ("-", row["subject"])
+    times = ms_cells(row["ms"]) if "ms" in row else ("-", row["subject"])
     lost = f"{ap['drop']:+.4f} ± {ap['standard_error']:.4f}"
     return [blocks, ap["images"], f"{ap['engine']:.4f}", lost, *times, f"{row['bytes'] / 1e6:.1f}"]
 
 
 def _targets(targets: Sequence[Result]) -> str:
-    rows = [[t["what"], t["wanted"], _interval(t["measured"], 4), "met" if t["met"] else "**missed**"] for t in targets]
+    rows = [[t["what"], t["wanted"], interval(t["measured"], 4), "met" if t["met"] else "**missed**"] for t in targets]
     return table(["target", "wanted", "measured", ""], rows)
 
 
-def _ms(ms: Mapping[str, float]) -> tuple[str, str]:
+def ms_cells(ms: Mapping[str, float]) -> tuple[str, str]:
+    """Median and quartiles."""
     return f"{ms['median']:.2f}", f"{ms['q1']:.2f} to {ms['q3']:.2f}"
 
 
-def _interval(value: Mapping[str, float], digits: int) -> str:
+def interval(value: Mapping[str, float], digits: int) -> str:
     """A value, with its interval where it has one."""
     text = f"{value['value']:.{digits}f}"
     return f"{text} ({value['low']:.{digits}f} to {value['high']:.{digits}f})" if "low" in value else text
 
 
 def _with_loss(value: Mapping[str, float]) -> str:
-    return _interval(value, 1) + (" **torch is faster**" if value["value"] < 1 else "")
+    return interval(value, 1) + (" **torch is faster**" if value["value"] < 1 else "")
 
 
 def _share(value: float | None) -> str:

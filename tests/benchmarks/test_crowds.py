@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.crowds import GREY, compose, cutouts, found_alone
+from benchmarks.crowds import GREY, compose, cutouts, found_alone, places
 from simple_trt.types import People
 
 RED = np.full((60, 30, 3), (250, 0, 0), np.uint8)
@@ -19,6 +19,16 @@ def test_every_person_has_a_place_of_its_own(people):
     picture = compose([RED] * people, 512)
     assert picture.shape == (512, 512, 3)
     assert patches(picture) == people
+
+
+@pytest.mark.parametrize("people", [0, 1, 7, 30])
+def test_people_stand_where_they_are_said_to(people):
+    picture, boxes = compose([RED] * people, 512), places([RED] * people, 512)
+    assert boxes.shape == (people, 4)
+    red = np.zeros((512, 512), bool)
+    for left, top, right, bottom in boxes:
+        red[top:bottom, left:right] = True
+    assert ((picture[..., 0] > 240) == red).all()
 
 
 def test_the_same_people_are_smaller_the_more_there_are():

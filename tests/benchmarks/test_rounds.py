@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.rounds import Plan, interleave
+from benchmarks.rounds import LEAST_ROUNDS, Amount, Plan, interleave
 
 PLAN = Plan(rounds=6, iterations=3, warmup=2, seed=1, pause=0)
 
@@ -55,3 +55,15 @@ def test_progress_is_told_after_each_round():
     told = []
     interleave({"a": lambda _, n: [1.0] * n}, PLAN, told.append)
     assert told == [f"round {i} of 6" for i in range(1, 7)]
+
+
+def test_a_contender_may_have_turns_of_its_own():
+    recorder = Recorder()
+    times = interleave({name: recorder.turn(name) for name in "ab"}, PLAN, amounts={"b": Amount(0, 1)})
+    assert set(recorder.log) == {("a", 2, 3), ("b", 0, 1)}
+    assert [len(r) for r in times["b"]] == [1] * 6
+
+
+def test_no_round_is_begun_that_would_not_end_in_time():
+    assert len(interleave({"a": lambda _, n: [1.0] * n}, PLAN, seconds=0)["a"]) == LEAST_ROUNDS
+    assert len(interleave({"a": lambda _, n: [1.0] * n}, PLAN, seconds=60)["a"]) == PLAN.rounds

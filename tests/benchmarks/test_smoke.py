@@ -10,9 +10,12 @@ from benchmarks import contenders, kernels, latency, people, stages
 from benchmarks.graph_cut import Pieces
 from benchmarks.photos import save_arrays
 from benchmarks.report import section
+from benchmarks.rivals import finders
+from benchmarks.rivals.field import Entry
 from benchmarks.subjects import Subject
 from simple_trt import Session
 from simple_trt.runtime import open_source
+from tests.benchmarks.rivals.tiny import save_detector, save_heatmaps
 from tests.tiny_graph import save_tiny
 
 ONE = ["--rounds", "1", "--iterations", "1", "--warmup", "0", "--threads", "1"]
@@ -86,18 +89,43 @@ def test_kernels(tmp_path):
 
 
 def test_people(graph, tmp_path, monkeypatch):
-    crowd = {n: np.full((SIZE, SIZE, 3), n, np.uint8) for n in people.COUNTS}
+    def crowd(count):
+        boxes = np.tile(np.array([[4, 4, 30, 40]]), (count, 1))
+        return people.Crowd(np.full((SIZE, SIZE, 3), count, np.uint8), boxes)
+
+    def topdown(terms):
+        networks = save_heatmaps(tmp_path / "crops.onnx"), {"detector": str(save_detector(tmp_path / "boxes.onnx"))}
+        spec = terms.spec(finders.topdown, networks[0], precision="fp32", **networks[1])
+        return [Entry("crops", "top-down", "random", spec, terms.counts, ("batched", "one-by-one"), ("none", "before"))]
+
     monkeypatch.setattr(people, "SIZE", SIZE)
     monkeypatch.setattr(people, "data_folder", lambda: tmp_path)
-    monkeypatch.setattr(people, "find_subject", lambda name, *_: Subject(name, graph, "trained"))
-    monkeypatch.setattr(people, "build_engine", lambda *_: graph)
-    monkeypatch.setattr(people, "pictures_of", lambda *_: crowd)
-    monkeypatch.setattr(people, "_planted", lambda engine, _, args: people._composed(engine, tmp_path, args))
-    assert people.main(["--out", str(tmp_path / "people.json"), "--work", str(tmp_path), *ONE]) == 0
-    part, _ = written(tmp_path / "people.json", "people")["parts"]
-    assert [row["people"] for row in part["rows"]] == [0, 1, 5, 15, 30]
+    monkeypatch.setattr(people, "crowds_of", lambda *_: {n: crowd(n) for n in people.COUNTS})
+    monkeypatch.setattr(people, "_planted", lambda engine, _, args: people._composed(engine, crowds, args))
+    monkeypatch.setattr(people.field, "rivals", topdown)
+    for module in (people, people.field):
+        monkeypatch.setattr(module, "find_subject", lambda name, *_: Subject(name, graph, "trained"))
+        monkeypatch.setattr(module, "build_engine", lambda *_, **__: graph)
+    crowds = {n: crowd(n) for n in people.COUNTS}
+    out = tmp_path / "people.json"
+    assert people.main(["--out", str(out), "--work", str(tmp_path), "--quick", "--threads", "1"]) == 0
+    result = written(out, "people")
+    part, _ = result["parts"]
+    assert [row["people"] for row in part["rows"]] == [0, 1, 2, 5, 10, 20, 30]
     assert all(row["rows"] == row["found"] == 3 for row in part["rows"])
     assert set(part["spread"]) == {"observed", "noise", "share", "within_noise"}
+    heads = [(s["name"], s["detector"]) for s in result["rivals"]["series"]]
+    ours = [(f"SIMPLE {people.BUNDLED}", "none"), (f"SIMPLE {people.BUNDLED}, onnxruntime", "none")]
+    assert heads == [*ours, ("crops", "none"), ("crops", "before")]
+    assert all([p["people"] for p in s["points"]] == [1, 2] for s in result["rivals"]["series"])
+    assert {s["about"]["runtime"] for s in result["rivals"]["series"]} == {"openvino", "onnxruntime"}
+
+
+def test_a_precision_that_a_runtime_lacks_is_refused_before_anything_runs(tmp_path, capsys):
+    words = ["--runtime", "onnxruntime", "--rivals-precision", "bf16", "--out", str(tmp_path / "people.json")]
+    with pytest.raises(SystemExit):
+        people.main(words)
+    assert "ONNX Runtime has no bf16" in capsys.readouterr().err
 
 
 def test_stages(graph, tmp_path):
