@@ -115,6 +115,7 @@ PRESETS: dict[str, Preset] = {
             pose_hidden=96,
             pose_separable=True,
             grouping_width=24,
+            grouping_cell=2,
             anchor_width=64,
             settings=DecodeSettings(crop=(32, 24), samples=1, nms_sigma=0.3, sure=0.05),
         ),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from simple_trt.cli import main
+from simple_trt.cli.flags import DEFAULT_THRESHOLD
 from simple_trt.runtime import Session
 from simple_trt.skeletons import COCO, MPII
 from tests.runtime.planted import PlantedEngine
@@ -78,7 +79,7 @@ def test_posetrack_of_perfect_and_of_shifted_people(frames, planted, capsys):
     planted()
     assert evaluate(frames, posetrack_file(frames), "posetrack", "--json") == 0
     result = numbers(capsys)
-    assert (result["mAP"]["knee"], result["MOTA"]["knee"], result["threshold"]) == (100.0, 100.0, 0.2)
+    assert (result["mAP"]["knee"], result["MOTA"]["knee"], result["threshold"]) == (100.0, 100.0, DEFAULT_THRESHOLD)
     planted(shift=5.0)  # 7 pixels away, where half a head is 4.2
     assert evaluate(frames, posetrack_file(frames), "posetrack", "--json") == 0
     result = numbers(capsys)
