@@ -225,7 +225,7 @@ def test_mimicking_goes_on_under_autocast(samples, tmp_path):
 
 
 def test_learning_lowers_the_loss_of_the_int8_network(samples, tmp_path):
-    """Against calibration alone, and against learning that does not know of int8, judged at the same grid."""
+    """Against calibration alone, on the same pictures."""
     config = CONFIG.replace(epochs=20, augmentation=Augmentation(size=64, rotate=0, shift=0, shrink=(1, 1), flip=0))
     run = trainer(samples, tmp_path, config)
     batch = next(run.batches())
