@@ -45,7 +45,7 @@ class Quantising:
     """What is known of an int8 build.
 
     Args:
-        calib: folder of photos that set the ranges.
+        calib: folder of photos that set the ranges that were not learnt.
         method: calibration method, one of ranges.METHODS; None leaves it to the search, or to the default.
         search: how to search for the blocks that become int8; None takes the usual ones.
         runtime: of CPU engines, None for the best that is installed.
