@@ -41,7 +41,11 @@ RECIPE_FLAGS: dict[str, dict[str, Any]] = {
     "--target": {"choices": TARGETS, "help": "what the engine is for (default: cpu)"},
     "--precision": {"choices": PRECISIONS, "help": "arithmetic of the network (default: fp32)"},
     **SHAPE_FLAGS,
-    "--calib": {"type": Path, "metavar": "DIR", "help": "photos that set the ranges of int8"},
+    "--calib": {
+        "type": Path,
+        "metavar": "DIR",
+        "help": "photos that set the ranges of int8, where these were not learnt",
+    },
     "--calib-method": {
         "choices": CALIB_METHODS,
         "help": "int8: how photos set ranges (default: mse; with --search, the one that loses least AP)",

@@ -28,7 +28,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for name, options in SHAPE_FLAGS.items():
         parser.add_argument(name, **options)
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="arithmetic inside the graph")
-    parser.add_argument("--calib", type=Path, metavar="DIR", help="photos that set the ranges of int8")
+    parser.add_argument(
+        "--calib", type=Path, metavar="DIR", help="photos that set the ranges of int8, where not learnt"
+    )
     out = parser.add_mutually_exclusive_group(required=True)
     out.add_argument("-o", "--out", type=Path, metavar="OUT.onnx", help="the file to write")
     out.add_argument("--triton", type=Path, metavar="DIR", help="model repository of Triton Inference Server")

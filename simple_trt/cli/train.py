@@ -5,12 +5,21 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from simple_trt.errors import UsageError
 
+if TYPE_CHECKING:
+    from simple_trt.data.labels import Sample
+    from simple_trt.models.quantisation import Quantisation
+    from simple_trt.train.config import TrainConfig
+
 DESCRIPTION = """Train a network (stage 1: heatmaps, corners, centers; stage 2: mimicking a teacher too), then its
-grouping gate. A run that was stopped goes on where it was when the same command is given again. Several processes:
+grouping gate; or, with --stage quantise, fine-tune a finished one as int8 computes it. A run that was stopped goes on
+where it was when the same command is given again. Several processes:
 torchrun --nproc-per-node 8 -m simple_trt train ..."""
 OVERRIDES = ("preset", "init", "epochs", "batch", "lr", "seed", "workers", "teacher", "mimic_from")
 
@@ -53,9 +62,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     p.add_argument("--mimic-from", type=int, metavar="EPOCH", help="first epoch of mimicking (1-based; 0: never)")
     p.add_argument(
         "--stage",
-        choices=("all", "network", "grouping", "teacher"),
+        choices=("all", "network", "grouping", "teacher", "quantise"),
         default="all",
-        help="network and then grouping, one of them (grouping needs --init CHECKPOINT), or a top-down teacher",
+        help="network and then grouping, one of them, a top-down teacher, or int8 (grouping and quantise need --init)",
     )
     p.add_argument("--grouping-epochs", type=int, default=20)
     p.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -70,15 +79,15 @@ def run(args: argparse.Namespace) -> int:
         )
     if unknown := [name for name in args.partial if name not in args.data]:
         raise UsageError(f"--partial {unknown[0]} is no --data", "Name it with --data too.")
-    if args.stage == "grouping" and not args.init:
+    if args.stage in ("grouping", "quantise") and not args.init:
         raise UsageError(
-            "--stage grouping has no network to work with", "Name the trained network with --init CHECKPOINT."
+            f"--stage {args.stage} has no network to work with", "Name the trained network with --init CHECKPOINT."
         )
     from simple_trt.data.sources import read_annotations
     from simple_trt.skeletons import find_skeleton
     from simple_trt.train.config import TrainConfig, load_config
     from simple_trt.train.parallel import join_processes
-    from simple_trt.train.stages import train_gate, train_network, train_teacher
+    from simple_trt.train.stages import train_gate, train_network, train_quantised, train_teacher
 
     processes = join_processes(args.device)
     config = load_config(args.config) if args.config else TrainConfig()
@@ -94,10 +103,23 @@ def run(args: argparse.Namespace) -> int:
     if processes.first:
         people = sum(len(s.people) for s in samples)
         print(f"{len(samples)} photos, {people} people, preset {config.preset}", file=sys.stderr)
-    stage = {"teacher": train_teacher, "grouping": None}.get(args.stage, train_network)
+    stages: dict[str, Any] = {"teacher": train_teacher, "grouping": None}
+    if args.stage == "quantise":
+        stages["quantise"] = partial(train_quantised, quantisation=_calibrated(config, samples))
+    stage = stages.get(args.stage, train_network)
     path = stage(config, samples, out, args.device, processes=processes) if stage else Path(config.init)
     if processes.first:
         if args.stage == "grouping" or (args.stage == "all" and config.network != "associative"):
             path = train_gate(path, config, samples, out, args.grouping_epochs)
         print(path)
     return 0
+
+
+def _calibrated(config: TrainConfig, samples: Sequence[Sample]) -> Quantisation:
+    """The ranges that int8 starts from, measured on some of the training photos."""
+    from simple_trt.export.calibration import pick_photos
+    from simple_trt.export.network_ranges import calibrate_checkpoint
+
+    photos = pick_photos(sorted({sample.image for sample in samples}), config.quantise.photos)
+    print(f"calibrating on {photos.count} photos by {config.quantise.method}", file=sys.stderr)
+    return calibrate_checkpoint(config.init, photos, config.quantise.method)

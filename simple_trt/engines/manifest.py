@@ -78,7 +78,8 @@ class Manifest:
         plan: the engine file.
         onnx: {"sha256"} of the graph that was compiled.
         checkpoint: {"sha256"} of the weights, or None when they are not known.
-        calibration: {"sha256", "count", "method"} of the photos that set the INT8 ranges, or None.
+        calibration: {"sha256", "count", "method"} of the photos that set the INT8 ranges, or that ranges learnt in
+            training started from (the method says which), or None.
         assignment: {"blocks", "max_ap_drop", "seed", "report"} of a search for the INT8 blocks, or None: each block's
             precision, the limit and seed of the search, and the name of its report beside the plan.
         versions: library name -> version at build time.

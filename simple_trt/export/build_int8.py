@@ -18,16 +18,26 @@ from simple_trt.errors import UsageError
 from simple_trt.evaluate.annotations import read_annotations
 from simple_trt.export.build_progress import Stage
 from simple_trt.export.calibration import CalibrationPhotos, find_photos
+from simple_trt.export.network_ranges import graph_quantisation
 from simple_trt.export.precision.blocks import Block, find_blocks
-from simple_trt.export.precision.int8 import dense_convolutions, measure_inputs, quantise, to_int8
+from simple_trt.export.precision.int8 import (
+    dense_convolutions,
+    measure_inputs,
+    quantise,
+    quantised_convolutions,
+    to_int8,
+)
 from simple_trt.export.precision.ranges import DEFAULT_METHOD
 from simple_trt.export.search.bench import Bench
 from simple_trt.export.search.record import open_record
 from simple_trt.export.search.run import Chosen, SearchRequest, search_int8
 from simple_trt.export.verify import OpenSession
 from simple_trt.files import sha256_of
+from simple_trt.models.quantisation import Quantisation
 
 __all__ = ["Quantised", "Quantising", "quantised_graph"]
+
+CALIB_CURE = "give their folder with --calib DIR"
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class Quantising:
     """What is known of an int8 build.
 
     Args:
-        calib: folder of photos that set the ranges.
+        calib: folder of photos that set the ranges that were not learnt.
         method: calibration method, one of ranges.METHODS; None leaves it to the search, or to the default.
         search: how to search for the blocks that become int8; None takes the usual ones.
         runtime: of CPU engines, None for the best that is installed.
@@ -54,7 +64,7 @@ class Quantised:
     """How a graph became int8.
 
     Args:
-        calibration: {"sha256", "count", "method"} of the photos.
+        calibration: {"sha256", "count", "method"} of the photos; where ranges were learnt, the method says so.
         assignment: {"blocks": name -> precision, "max_ap_drop", "seed", "report": file} of a search, or None.
         report: lines for a person.
     """
@@ -67,16 +77,25 @@ class Quantised:
 def quantised_graph(
     source: Path, target: str, rest: str, quantising: Quantising, folder: Path, stage: Stage
 ) -> tuple[onnx.ModelProto, Quantised]:
-    """The graph with Q/DQ pairs in it. Arguments and errors as `with_precision`; `rest` is what is not int8."""
+    """The graph with Q/DQ pairs in it. Arguments and errors as `with_precision`; `rest` is what is not int8.
+
+    Ranges that the network has learnt hold, unless a search or a method asks for others.
+    """
+    model = onnx.load(source)
+    learnt = None if quantising.search or quantising.method else graph_quantisation(source)
+    if learnt and all(node.input[0] in learnt.ranges for node in quantised_convolutions(model.graph)):
+        stage.say(f"int8 network, {rest} heads, ranges learnt in training")
+        return to_int8(model, (), learnt=learnt.ranges), Quantised(_learnt_calibration(learnt))
     if quantising.calib is None:
-        raise UsageError("int8 needs photos to set its ranges", "give their folder with --calib DIR")
+        raise UsageError(f"int8 needs photos to set its ranges{' that were not learnt' if learnt else ''}", CALIB_CURE)
     photos = find_photos(quantising.calib)
     if quantising.search is not None:
         return _searched(source, target, rest, quantising, photos, folder, stage)
     method = quantising.method or DEFAULT_METHOD
-    graph = to_int8(onnx.load(source), _inputs(source, photos, stage), method)
-    stage.say(f"int8 network, {rest} heads, calibrated on {photos.count} photos by {method}")
-    return graph, Quantised(_calibration(photos, method))
+    graph = to_int8(model, _inputs(source, photos, stage), method, learnt.ranges if learnt else None)
+    rest_of = "what was not learnt " if learnt else ""
+    stage.say(f"int8 network, {rest} heads, {rest_of}calibrated on {photos.count} photos by {method}")
+    return graph, Quantised(_calibration(photos, f"{method}, where not learnt" if learnt else method))
 
 
 def _searched(
@@ -129,6 +148,11 @@ def _assignment(blocks: list[Block], chosen: Chosen, rest: str, request: SearchR
         "seed": request.seed,
         "report": request.record.name,
     }
+
+
+def _learnt_calibration(learnt: Quantisation) -> dict[str, Any]:
+    """Of the photos that the ranges started from."""
+    return learnt.calibration | {"method": f"{learnt.calibration['method']}, then learnt"}
 
 
 def _calibration(photos: CalibrationPhotos, method: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -58,8 +58,13 @@ def find_photos(folder: str | Path, limit: int = ENOUGH) -> CalibrationPhotos:
             f"the folder '{folder}' has no photos to calibrate on",
             f"put some dozens there that look like what the model will see ({', '.join(sorted(SUFFIXES))})",
         )
-    chosen = tuple(found[i * len(found) // limit] for i in range(limit)) if len(found) > limit else tuple(found)
-    return CalibrationPhotos(chosen, _digest(chosen))
+    return pick_photos(found, limit)
+
+
+def pick_photos(paths: Sequence[Path], limit: int = ENOUGH) -> CalibrationPhotos:
+    """Of more than ``limit`` photos, evenly many from first to last. Raises SimpleTrtError for one that is not read."""
+    picked = [paths[i * len(paths) // limit] for i in range(limit)] if len(paths) > limit else paths
+    return CalibrationPhotos(tuple(picked), _digest(tuple(picked)))
 
 
 def _digest(paths: tuple[Path, ...]) -> str:

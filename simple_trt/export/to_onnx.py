@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.export.cleaning import cleaned
 from simple_trt.export.lowering import plugin_nodes, to_plain
 from simple_trt.export.metadata import FORMAT, PREPROCESSING, write_metadata
+from simple_trt.export.network_ranges import tensor_ranges
 from simple_trt.export.plugin_nodes import translation_table
 from simple_trt.export.siblings import merge_siblings
 from simple_trt.files import sha256_of, whole_file
 from simple_trt.models import checkpoints
 from simple_trt.models.hrnet import check_size
 from simple_trt.models.predictor import Predictor
+from simple_trt.models.quantisation import Quantisation
 from simple_trt.skeletons import SKELETONS
 
 OPSET = 20
@@ -41,6 +43,7 @@ class _Source:
     predictor: Predictor
     size: tuple[int, int]
     facts: dict[str, Any]
+    quantisation: Quantisation | None = None
 
 
 def export_onnx(
@@ -71,11 +74,13 @@ def export_onnx(
     source = _source(model)
     shape = size or source.size
     check_size(*shape)
-    graph = merge_siblings(cleaned(_traced(source.predictor, shape, batch)))
+    graph = cleaned(_traced(source.predictor, shape, batch))
+    learnt = _learnt(graph, source.quantisation)
+    graph = merge_siblings(graph)
     if lowering == "plain":
         graph = to_plain(graph)
     facts = {**source.facts, "size": list(shape), "batch": batch, "lowering": lowering, "precision": "fp32"}
-    write_metadata(graph, facts)
+    write_metadata(graph, facts | learnt)
     onnx.checker.check_model(graph, full_check=not plugin_nodes(graph))
     with whole_file(path) as temporary:
         onnx.save(graph, temporary)
@@ -108,7 +113,15 @@ def _source(model: Predictor | str | Path) -> _Source:
         "skeleton": checkpoint.meta.skeleton,
         "checkpoint_sha256": sha256_of(model),
     }
-    return _Source(predictor, checkpoint.meta.size, facts | known)
+    return _Source(predictor, checkpoint.meta.size, facts | known, checkpoint.meta.quantisation)
+
+
+def _learnt(graph: onnx.ModelProto, quantisation: Quantisation | None) -> dict[str, Any]:
+    """What the metadata says of the ranges that were learnt; nothing where none were."""
+    if quantisation is None:
+        return {}
+    by_tensor = replace(quantisation, ranges=tensor_ranges(graph.graph, quantisation.ranges))
+    return {"quantisation": asdict(by_tensor)}
 
 
 def _skeleton_of(keypoints: int) -> str | None:

@@ -2,7 +2,8 @@
 
 Tensors: `simple.*` (the network: SIMPLE, or one that it is compared with), `grouping.*` (the gate, when there is one)
 and `prior` [K,2].
-Metadata `simple_trt`: JSON {format, preset, network, skeleton, size, training, metrics, licence, grouping}.
+Metadata `simple_trt`: JSON {format, preset, network, skeleton, size, training, metrics, licence, grouping}, and
+`quantisation` where ranges of int8 have been learnt.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from simple_trt.models.associative import Associative, AssociativePredictor
 from simple_trt.models.grouping import Grouping
 from simple_trt.models.predictor import Predictor
 from simple_trt.models.presets import check_network, find_preset
+from simple_trt.models.quantisation import Quantisation
 from simple_trt.models.regression import Regression, RegressionPredictor
 from simple_trt.models.simple import Simple
 from simple_trt.skeletons import find_skeleton
@@ -45,6 +47,7 @@ class CheckpointMeta:
         metrics: results, with the data set each was measured on.
         licence: of the weights.
         network: what is learnt, one of presets.NETWORKS.
+        quantisation: the ranges of int8 that were learnt with the weights, or None.
     """
 
     preset: str
@@ -54,6 +57,7 @@ class CheckpointMeta:
     metrics: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
     network: str = "points"
+    quantisation: Quantisation | None = None
 
 
 class Checkpoint(NamedTuple):
@@ -83,6 +87,8 @@ def save(path: str | Path, simple: nn.Module, grouping: nn.Module | None, prior:
     if grouping is not None:
         tensors |= {f"grouping.{key}": value for key, value in grouping.state_dict().items()}
     description = {"format": FORMAT, **dataclasses.asdict(meta), "grouping": grouping is not None}
+    if meta.quantisation is None:
+        del description["quantisation"]
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     data = to_bytes(plain, {METADATA_KEY: json.dumps(description, sort_keys=True)})
     with whole_file(path) as temporary:
@@ -159,7 +165,8 @@ def _parse(path: str | Path, description: dict[str, Any]) -> CheckpointMeta:
             "it comes from another version of simple-trt: install that one, or make the checkpoint anew",
         )
     try:
-        values = {f.name: description[f.name] for f in dataclasses.fields(CheckpointMeta) if f.name != "network"}
+        names = [f.name for f in dataclasses.fields(CheckpointMeta) if f.name not in ("network", "quantisation")]
+        values = {name: description[name] for name in names}
         values["network"] = description.get("network", "points")  # older files know no other
         if wrong := [key for key in ("preset", "network", "skeleton", "licence") if not isinstance(values[key], str)]:
             cause = f"'{path}': its {wrong[0]} is {str(values[wrong[0]])[:40]!r}, expected a text"
@@ -167,7 +174,7 @@ def _parse(path: str | Path, description: dict[str, Any]) -> CheckpointMeta:
         height, width = (int(side) for side in values.pop("size"))
         find_preset(values["preset"])
         check_network(values["network"])
-        return CheckpointMeta(size=(height, width), **values)
+        return CheckpointMeta(size=(height, width), quantisation=_quantisation(path, description), **values)
     except KeyError as error:
         raise SimpleTrtError(f"'{path}': its metadata lacks {error}", "fetch or copy the checkpoint again") from None
     except (TypeError, ValueError, OverflowError):
@@ -177,6 +184,15 @@ def _parse(path: str | Path, description: dict[str, Any]) -> CheckpointMeta:
         ) from None
     except UsageError as error:
         raise SimpleTrtError(f"'{path}': {error.cause}", error.cure) from None
+
+
+def _quantisation(path: str | Path, description: dict[str, Any]) -> Quantisation | None:
+    if "quantisation" not in description:
+        return None
+    try:
+        return Quantisation.from_json(description["quantisation"])
+    except ValueError as error:
+        raise SimpleTrtError(f"'{path}': {error}", "fetch or copy the checkpoint again") from None
 
 
 def _check_skeleton(path: str | Path, meta: CheckpointMeta, tensors: dict[str, Tensor], wanted: str | None) -> int:

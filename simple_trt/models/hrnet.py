@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from simple_trt.errors import SimpleTrtError
@@ -19,6 +19,8 @@ STEM = 64
 BLOCKS = 4  # residual blocks of a branch in each module, and of the first stage
 MODULES = {2: 1, 3: 4, 4: 3}  # exchange modules of each stage
 DIVISOR = 32  # the lowest branch lives at 1/32
+
+fx.wrap("check_size")  # looks at numbers, which a network that is traced does not have
 
 
 def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, act: bool = True) -> nn.Sequential:
@@ -159,7 +161,7 @@ class HRNet(Backbone):
 
         Raises SimpleTrtError for a wrong size.
         """
-        check_size(*image.shape[-2:])
+        check_size(image.shape[-2], image.shape[-1])
         x = F.relu(self.bn1(self.conv1(image)), inplace=True)
         x = F.relu(self.bn2(self.conv2(x)), inplace=True)
         x = self.layer1(x)

@@ -61,7 +61,12 @@ class Simple(nn.Module):
         self.pose = make_pose_head(channels, keypoints, pose_hidden, pose_separable)
 
     def forward(self, image: Tensor) -> Maps:
-        return self.maps(self.backbone(image))
+        return self.shared_and_maps(image)[1]
+
+    def shared_and_maps(self, image: Tensor) -> tuple[Tensor, Maps]:
+        """Image [B,3,H,W] -> F_shared [B,C,H/4,W/4], and what is predicted from it."""
+        shared = self.backbone(image)
+        return shared, self.maps(shared)
 
     def maps(self, shared: Tensor) -> Maps:
         """F_shared [B,C,h,w] -> Maps."""

@@ -12,6 +12,7 @@ from simple_trt.data.people import PersonAugmentation
 from simple_trt.data.transforms import Augmentation
 from simple_trt.errors import UsageError
 from simple_trt.train.mimicking import MimicSettings
+from simple_trt.train.quantising import QuantiseSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,7 +38,8 @@ class TrainConfig:
     slow: modules that learn at slow_rate times lr. hold: what `init`, an ONNX file of MoveNet, gave to a network that
     is wider stays as it is, and the rest learns. pose_background: see pose_loss. mimic_from: first epoch (1-based) of
     mimicking, 0 for never; teacher: its file, where it mimics one; official_teacher: see load_teacher. augmentation:
-    of pictures; person: of the crops that a teacher is trained on; mimic: what is mimicked.
+    of pictures; person: of the crops that a teacher is trained on; mimic: what is mimicked; quantise: how int8 is
+    learnt.
     """
 
     preset: str = "deploy-w18"
@@ -71,6 +73,7 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     person: PersonAugmentation = field(default_factory=PersonAugmentation)
     mimic: MimicSettings = field(default_factory=MimicSettings)
+    quantise: QuantiseSettings = field(default_factory=QuantiseSettings)
 
     def replace(self, **changes: Any) -> TrainConfig:
         """A copy with the given settings; None means unchanged. Raises UsageError for a value that cannot be."""
@@ -91,7 +94,8 @@ class TrainConfig:
 
 
 def load_config(path: str | Path, base: str | Path | None = None) -> TrainConfig:
-    """Read a TOML file whose keys are TrainConfig's fields, with tables [augmentation], [person] and [mimic].
+    """Read a TOML file whose keys are TrainConfig's fields, with tables [augmentation], [person], [mimic]
+    and [quantise].
 
     Its key `base` names a configuration whose settings hold where the file has none.
 

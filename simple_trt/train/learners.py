@@ -84,8 +84,7 @@ class PointLearner(Learner):
         network = cast("Simple", self.network)
         image = batch["image"].contiguous(memory_format=torch.channels_last)
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.amp):
-            shared = network.backbone(image)
-            maps = network.maps(shared)
+            shared, maps = network.shared_and_maps(image)
         losses = stage1_losses(maps, batch, self.pose_background, self.total)
         return losses | self.mimicking(image, shared, maps, batch, self.decode, self.total)
 

@@ -1,11 +1,11 @@
-"""What a training run is made of: the network (stages 1 and 2), then its grouping gate. Each leaves
-model.safetensors.
+"""What a training run is made of: the network (stages 1 and 2), then its grouping gate; and, where int8 costs accuracy,
+the network once more as int8 computes it. Each leaves model.safetensors.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from simple_trt.models.foreign import load_backbone
 from simple_trt.models.movenet import balance, hold_movenet, load_movenet
 from simple_trt.models.predictor import find_boxes
 from simple_trt.models.presets import find_preset
+from simple_trt.models.quantisation import Quantisation
 from simple_trt.models.simple import Simple
 from simple_trt.models.topdown import build_topdown, save_topdown
 from simple_trt.skeletons import find_skeleton
@@ -30,6 +31,7 @@ from simple_trt.train.grouping import harvest, keypoint_prior, train_grouping
 from simple_trt.train.learners import AssociativeLearner, Learner, PointLearner, RegressionLearner, TopDownLearner
 from simple_trt.train.mimicking import Mimicking
 from simple_trt.train.parallel import Processes
+from simple_trt.train.quantising import QuantisedNetwork
 from simple_trt.train.teachers import HeatmapTeacher, load_teacher
 from simple_trt.train.trainer import Trainer
 
@@ -81,6 +83,46 @@ def save_network(trained: nn.Module, config: TrainConfig, samples: Sequence[Samp
     """Write a trained network, which has no gate yet, as out/model.safetensors; returns its path."""
     meta = CheckpointMeta(config.preset, config.skeleton, INPUT, describe(config, samples), network=config.network)
     return save_model(out, Checkpoint(cast("Simple", trained), None, keypoint_prior(samples), meta))
+
+
+def train_quantised(
+    config: TrainConfig,
+    samples: Sequence[Sample],
+    out: Path,
+    device: str = "cpu",
+    progress: bool = True,
+    processes: Processes | None = None,
+    *,
+    quantisation: Quantisation,
+) -> Path:
+    """Fine-tune the checkpoint `config.init` as its int8 graph computes: with rounded weights and tensors. Goes on from
+    out/state.safetensors when that is there.
+
+    `config` says how, but the preset is the checkpoint's. `quantisation` is what export.network_ranges calibrates for
+    this checkpoint; of the grouping gate, which is kept as it is, its ranges hold.
+
+    Returns:
+        Path of the checkpoint, which has the ranges, and its gate where there was one.
+    """
+    processes = processes or Processes()
+    start = checkpoints.load(config.init, config.skeleton)
+    if not isinstance(start.simple, Simple):
+        raise UsageError(f"'{config.init}' is a network for comparison, which has no int8 graph", "Name another.")
+    torch.manual_seed(config.seed)
+    config = config.replace(preset=start.meta.preset, network="points")
+    network = QuantisedNetwork(start.simple, quantisation.ranges, config.quantise.learn)
+    learner = make_learner(network, config, processes, device)
+    dataset = PoseDataset(samples, config.augmentation, find_skeleton(config.skeleton), config.seed)
+    trainer = Trainer(learner, dataset, config, out, device, processes)
+    trainer.resume()
+    trained = cast("QuantisedNetwork", trainer.run(progress))
+    if processes.first:
+        start.simple.load_state_dict(trained.plain_state())
+        learnt = replace(quantisation, ranges=quantisation.ranges | trained.ranges())
+        training = start.meta.training | {"quantise": describe(config, samples)}
+        save_model(out, start._replace(meta=replace(start.meta, training=training, metrics={}, quantisation=learnt)))
+    processes.wait()
+    return out / MODEL
 
 
 def train_teacher(
@@ -140,9 +182,7 @@ def make_mimicking(model: Simple, config: TrainConfig, device: str) -> Mimicking
 def describe(config: TrainConfig, samples: Sequence[Sample]) -> dict[str, Any]:
     """What a checkpoint tells of its training; files by their names, wherever they lay."""
     names = {"init": Path(config.init).name, "teacher": Path(config.teacher).name}
-    return (
-        dataclasses.asdict(config) | names | {"pictures": len(samples), "people": sum(len(s.people) for s in samples)}
-    )
+    return asdict(config) | names | {"pictures": len(samples), "people": sum(len(s.people) for s in samples)}
 
 
 def load_initial(model: nn.Module, config: TrainConfig, dataset: PoseDataset) -> None:
@@ -202,7 +242,16 @@ def train_gate(
     training: dict[str, Any] = start.meta.training | {
         "grouping": {"epochs": epochs, "pictures": len(samples), "loss": losses[-1]}
     }
-    return save_model(out, start._replace(grouping=gate, meta=dataclasses.replace(start.meta, training=training)))
+    meta = replace(start.meta, training=training, quantisation=_without_gate(start.meta.quantisation))
+    return save_model(out, start._replace(grouping=gate, meta=meta))
+
+
+def _without_gate(quantisation: Quantisation | None) -> Quantisation | None:
+    """The ranges of the network alone: those of another gate say nothing of a new one."""
+    if quantisation is None:
+        return None
+    kept = {name: value for name, value in quantisation.ranges.items() if not name.startswith("grouping.")}
+    return replace(quantisation, ranges=kept)
 
 
 def save_model(out: Path, checkpoint: Checkpoint) -> Path:

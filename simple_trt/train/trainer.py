@@ -20,6 +20,7 @@ from simple_trt.train.average import AveragedModel
 from simple_trt.train.config import TrainConfig
 from simple_trt.train.learners import Learner
 from simple_trt.train.parallel import Processes, synchronise_batch_norms
+from simple_trt.train.quantising import QuantisedNetwork, Rounding
 from simple_trt.train.record import Record, write_samples
 from simple_trt.train.state import flatten_optimizer, load_state, prefixed, restore_optimizer, save_state, unprefixed
 
@@ -224,12 +225,15 @@ class Trainer:
         return modules
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        """The network's weights decay; those of adapters, which start as the identity, must not. `slow` modules have
-        a group of their own.
+        """The network's weights decay; those of adapters, which start as the identity, must not, nor ranges of int8.
+        `slow` modules have a group of their own, and so have the ranges.
         """
         named = {name: p for name, p in self.learner.named_parameters() if p.requires_grad}
         slow = {id(p) for module in self._named("slow") for p in module.parameters()}
-        own = [p for name, p in named.items() if name.startswith(NETWORK)]
+        roundings = [module for module in self.network.modules() if isinstance(module, Rounding)]
+        ranges = [module.growth for module in roundings if module.growth.requires_grad]
+        known = {id(p) for p in ranges}
+        own = [p for name, p in named.items() if name.startswith(NETWORK) and id(p) not in known]
         groups = [
             {"params": [p for p in own if id(p) not in slow], "weight_decay": self.config.weight_decay},
             {
@@ -237,6 +241,7 @@ class Trainer:
                 "weight_decay": self.config.weight_decay,
                 "rate": self.config.slow_rate,
             },
+            {"params": ranges, "weight_decay": 0.0, "rate": self.config.quantise.rate},
             {"params": [p for name, p in named.items() if not name.startswith(NETWORK)], "weight_decay": 0.0},
         ]
         return [group for group in groups if group["params"]]
@@ -269,4 +274,6 @@ class Trainer:
         settings = dataclasses.asdict(self.config)
         for harmless in ("workers", "save_every", "samples_every", "tensorboard"):
             settings.pop(harmless)
+        if not isinstance(self.network, QuantisedNetwork):
+            settings.pop("quantise")  # runs of earlier versions have none
         return json.loads(json.dumps(settings | {"pictures": self.size, "processes": self.processes.count}))

@@ -31,7 +31,10 @@ from simple_trt.export.weights import drop_unused_weights
 
 
 def to_int8(
-    model: onnx.ModelProto, images: Iterable[NDArray[np.float32]], method: str = DEFAULT_METHOD
+    model: onnx.ModelProto,
+    images: Iterable[NDArray[np.float32]],
+    method: str = DEFAULT_METHOD,
+    learnt: Mapping[str, float] | None = None,
 ) -> onnx.ModelProto:
     """Quantise the network's convolutions, with ranges measured on images.
 
@@ -39,14 +42,17 @@ def to_int8(
         model: in float32, of either lowering.
         images: network inputs ``[3,H,W]``, as :meth:`CalibrationPhotos.inputs` gives them. Dozens suffice.
         method: one of ranges.METHODS.
+        learnt: ranges by tensor that are known; where they are all, no image is looked at.
 
     Raises:
         SimpleTrtError: the model is not float32, there are no images, or a tensor is not finite on them.
         UsageError: no such method.
     """
     convolutions = quantised_convolutions(model.graph)
-    histograms = measure_inputs(model, convolutions, images)
-    return quantise(model, [node.name for node in convolutions], choose_ranges(histograms, method))
+    ranges = dict(learnt or {})
+    if unknown := [node for node in convolutions if node.input[0] not in ranges]:
+        ranges |= choose_ranges(measure_inputs(model, unknown, images), method)
+    return quantise(model, [node.name for node in convolutions], ranges)
 
 
 def measure_inputs(
