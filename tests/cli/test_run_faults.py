@@ -157,6 +157,18 @@ def test_damaged_frames_of_a_video(engine: Path, out: Path, tmp_path: Path) -> N
     assert [line["frame"] for line in lines_of(out)] == [*range(7), *range(8, 20)]
 
 
+def test_what_fails_is_counted_by_source(engine: Path, tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / name)
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    clip = write_clip(tmp_path / "a.avi", 20)
+    clip.write_bytes(clip.read_bytes()[:9000])
+    done = run(engine, tmp_path / "1.png", tmp_path / "2.png", clip)
+    assert done.returncode == 1
+    assert " of 20 frames" in done.stderr
+    assert "1 of 2 pictures could not be read" in done.stderr
+
+
 def test_a_size_that_changes_in_mid_stream(start: Start, camera: CameraServer, tmp_path: Path) -> None:
     small = jpeg_of(np.full((30, 50, 3), 90, np.uint8))
     camera.jpeg = lambda number: camera.grey(number) if number % 10 < 5 else small
