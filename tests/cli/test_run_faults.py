@@ -115,6 +115,25 @@ def test_an_rtsp_server_that_is_killed_and_started_again(start: Start) -> None:
     assert (lines[0]["width"], lines[-1]["width"]) == (160, 320)
 
 
+def test_an_rtsp_server_that_hangs(start: Start) -> None:
+    server = RtspServer()
+    try:
+        child = start(server.url, "--web", 0)
+        page = child.page()
+        server.freeze()
+        wait_for_status(page, "lost")
+        before = child.count
+        server.thaw()
+        child.wait(before + 20)
+        wait_for_status(page, "running")
+        server.freeze()
+        began = time.monotonic()
+        ended_well(child)
+        assert time.monotonic() - began < 12  # it waits for the server's answer no longer than for that of a live one
+    finally:
+        server.kill()
+
+
 def test_an_rtsp_server_that_is_not_there_yet(start: Start, engine: Path, out: Path) -> None:
     server = RtspServer()
     server.kill()

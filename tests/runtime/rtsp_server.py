@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,13 @@ class RtspServer:
         assert self.process.stdout is not None
         self.port = self.process.stdout.readline().strip()
         assert self.port, "the server did not start"
+
+    def freeze(self) -> None:
+        """It holds its connections, and says nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """As if its power were cut."""
