@@ -61,7 +61,7 @@ class CameraSource:
             began = time.perf_counter()
             error = self._failure()
             try:
-                with opened(self.device.address, self.device.backend, error) as capture:
+                with opened(self.device.address, self.device.backend, error, live=True) as capture:
                     error = SimpleTrtError(f"lost '{self.name}': no frame comes any more", "check the camera")
                     for frame in self._frames(capture):
                         seen = True

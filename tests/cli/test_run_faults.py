@@ -120,8 +120,11 @@ def test_an_rtsp_server_that_hangs(start: Start) -> None:
     try:
         child = start(server.url, "--web", 0)
         page = child.page()
+        wait_for_status(page, "running")
         server.freeze()
+        began = time.monotonic()
         wait_for_status(page, "lost")
+        assert 4 < time.monotonic() - began < 9  # one silence, not one for each frame that the decoder had held back
         before = child.count
         server.thaw()
         child.wait(before + 20)

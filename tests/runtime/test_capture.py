@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import cv2
 import pytest
 
+from simple_trt.errors import SimpleTrtError
 from simple_trt.runtime import capture
-from simple_trt.runtime.capture import MOST_DAMAGED, Capture, prepare
+from simple_trt.runtime.capture import MOST_DAMAGED, Capture, opened, prepare
+from tests.runtime.clips import write_clip
 
 
 class Reader:
@@ -54,6 +57,28 @@ def test_silence_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> Non
     reader = Reader(seconds=0.06)
     assert Capture(reader, 0.0, 0).grab() is None
     assert reader.calls == 1
+
+
+def test_a_frame_that_comes_with_the_time_limit_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "TIMEOUT_MS", 50)
+    late = [Reader(True, True, seconds=0.06) for _ in range(2)]
+    assert [Capture(reader, 0.0, 0, live).grab() for reader, live in zip(late, (True, False), strict=True)] == [
+        None,
+        1.5,
+    ]
+    assert [reader.calls for reader in late] == [1, 1]
+
+
+@pytest.mark.parametrize(("live", "variable", "threads"), [(True, "", 1), (True, "3", 3), (False, "3", 3)])
+def test_one_thread_holds_no_frame_of_a_live_stream_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live: bool, variable: str, threads: int
+) -> None:
+    monkeypatch.delenv(capture.THREADS_VARIABLE, raising=False)
+    if variable:
+        monkeypatch.setenv(capture.THREADS_VARIABLE, variable)
+    clip = write_clip(tmp_path / "a.mp4", 3)
+    with opened(str(clip), cv2.CAP_FFMPEG, SimpleTrtError("none"), live) as reader:
+        assert reader.reader.get(cv2.CAP_PROP_N_THREADS) == threads
 
 
 def test_options_that_the_user_has_set_stay(monkeypatch: pytest.MonkeyPatch) -> None:
