@@ -23,7 +23,7 @@ def soak_tables(result: Mapping[str, Any]) -> str:
     text = (
         f"{result['seconds'] / 60:.1f} minutes, the last {v['seconds'] / 60:.1f} of them measured: "
         f"{sums['captured']} frames captured, {sums['found']} looked at, {result['lines']} JSON lines, "
-        f"{sums['losses']} times a camera lost. "
+        f"{sums['losses']} times a camera was lost or not there yet. "
         f"Memory {v['mib']:.1f} MiB, median distance from the line {v['noise_mib']:.2f} MiB."
     )
     return f"{text}\n\n{table(['growth', 'measured', 'limit'], rows)}"

@@ -10,8 +10,8 @@ from typing import Any
 from simple_trt.cli import main
 from simple_trt.runtime import JsonLinesSink
 
-BYTES = 20_000  # a frame
-EVERY = 20  # frames: then a thread and an open file are left behind
+BYTES = 200_000  # a frame
+EVERY = 4  # frames: then a thread and an open file are left behind
 
 kept: list[Any] = []
 write = JsonLinesSink.write
