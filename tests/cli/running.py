@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -81,3 +82,26 @@ def stats(page: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"{page}stats.json", timeout=10) as answer:
         numbers: dict[str, Any] = json.load(answer)
         return numbers
+
+
+def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """A run to its end."""
+    command = [*COMMAND, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False, **options)
+
+
+def ended_well(child: Child, number: int = signal.SIGTERM) -> str:
+    """What it said, which is no traceback; all that it counted was written."""
+    code, err = child.end(number)
+    assert code == 0, err
+    assert "Traceback" not in err
+    frames = [line.rsplit(": ", 1)[1].split()[0] for line in err.splitlines() if " frames in " in line]
+    assert sum(map(int, frames)) == len(lines_of(child.output))
+    return err
+
+
+def wait_for_status(page: str, status: str, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while (found := stats(page)["sources"][0])["status"] != status:
+        assert time.monotonic() < end, found
+        time.sleep(0.05)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -16,7 +15,7 @@ import pytest
 from PIL import Image
 
 from simple_trt.engines.manifest import manifest_path
-from tests.cli.running import COMMAND, ROOT, Child, lines_of, stats, tiny_engine
+from tests.cli.running import COMMAND, ROOT, Child, ended_well, lines_of, run, tiny_engine, wait_for_status
 from tests.runtime.camera_server import CameraServer, jpeg_of
 from tests.runtime.clips import read_clip, write_clip
 from tests.runtime.rtsp_server import RtspServer
@@ -55,29 +54,6 @@ def camera() -> Iterator[CameraServer]:
     server = CameraServer(rate=25)
     yield server
     server.unplug()
-
-
-def run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    """A run to its end."""
-    command = [*COMMAND, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False, **options)
-
-
-def ended_well(child: Child, number: int = signal.SIGTERM) -> str:
-    """What it said, which is no traceback; all that it counted was written."""
-    code, err = child.end(number)
-    assert code == 0, err
-    assert "Traceback" not in err
-    frames = [line.rsplit(": ", 1)[1].split()[0] for line in err.splitlines() if " frames in " in line]
-    assert sum(map(int, frames)) == len(lines_of(child.output))
-    return err
-
-
-def wait_for_status(page: str, status: str, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while (found := stats(page)["sources"][0])["status"] != status:
-        assert time.monotonic() < end, found
-        time.sleep(0.05)
 
 
 def test_a_camera_that_is_unplugged(start: Start, camera: CameraServer) -> None:
@@ -239,52 +215,6 @@ def test_pictures_of_any_size_and_kind(engine: Path, out: Path, tmp_path: Path) 
     assert all((lines[name]["width"], lines[name]["height"]) == kinds[name].size for name in kinds)
     places = [lines[name]["people"][0]["keypoints"] for name in ("grey.png", "rgba.png", "palette.png", "grey16.png")]
     assert all(np.allclose(place, places[0], atol=0.1) for place in places)  # the same picture for the network
-
-
-def test_a_disk_that_fills_up_under_json_lines(engine: Path, out: Path) -> None:
-    limit = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (40_000, 40_000)); {COMMAND[2]}"
-    words = [COMMAND[0], "-c", limit, "run", str(engine), SYNTHETIC, "--json", str(out)]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
-    assert done.returncode == 1
-    assert f"error: disk full: cannot write '{out}'" in done.stderr
-    assert "cure: free some space or choose another folder" in done.stderr
-    lines = lines_of(out)  # each of them whole
-    assert len(lines) > 3 and out.read_text().endswith("}\n")
-    assert 40_000 - out.stat().st_size < len(json.dumps(lines[-1])) + 100
-
-
-SMALL_DISK = """
-mount -t tmpfs -o size=12m none "$1" || exit 77
-"$2" -c "$3" run "$4" "$5" --json "$1/a.jsonl" --save-video "$1/$6"
-code=$?
-cp "$1"/* "$7"
-exit $code
-"""
-
-
-@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.mkv"])
-def test_a_disk_that_fills_up_while_recording(engine: Path, tmp_path: Path, name: str) -> None:
-    disk, kept = tmp_path / "disk", tmp_path / "kept"
-    disk.mkdir()
-    kept.mkdir()
-    if not shutil.which("unshare"):
-        pytest.skip("no unshare (util-linux)")
-    photo = tmp_path / "noise.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)).save(photo)
-    source = f"synthetic://40fps?size=640x480&photo={photo}"
-    words = [disk, COMMAND[0], COMMAND[2], engine, source, name, kept]
-    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK, "sh", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
-    if done.returncode == 77 or "unshare" in done.stderr:
-        pytest.skip(f"no disk of its own can be mounted here: {done.stderr.strip()}")
-    assert done.returncode == 1, done.stderr
-    assert f"error: disk full: the video '{disk / name}' ends after " in done.stderr
-    assert "cure: free some space" in done.stderr
-    frames = int(done.stderr.split(" ends after ")[1].split()[0])
-    assert frames > 5
-    assert len(read_clip(kept / name)[0]) == frames
-    assert len(lines_of(kept / "a.jsonl")) >= 5
-    assert {path.name for path in kept.iterdir()} == {"a.jsonl", name}
 
 
 def test_a_run_that_is_killed(start: Start, out: Path, tmp_path: Path) -> None:
