@@ -22,7 +22,8 @@ def engine(tmp_path: Path) -> Path:
     return tiny_engine(tmp_path)
 
 
-def test_a_disk_that_fills_up_under_json_lines(engine: Path, out: Path) -> None:
+def test_a_disk_that_fills_up_under_json_lines(engine: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.jsonl"
     limit = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (40_000, 40_000)); {COMMAND[2]}"
     words = [COMMAND[0], "-c", limit, "run", str(engine), SYNTHETIC, "--json", str(out)]
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
