@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -39,8 +38,6 @@ SHORTEST_PERIOD = 0.2  # seconds
 OUTAGES = 30  # of the camera
 SHORTEST_OUTAGE = 4.0  # seconds from one to the next
 VISIT = 3.0  # seconds that a viewer of the stream stays
-# The allocator gives back at once what is free: else its heaps breathe by some ten MiB, and hide what is held.
-AT_ONCE = {"MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "2"}
 
 Row = dict[str, Any]
 
@@ -102,7 +99,7 @@ def _watch(process: subprocess.Popen[bytes], camera: CameraServer, seconds: floa
 def _running(words: Sequence[str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """The process, and the address of its page, once it has found somebody."""
     with log.open("wb") as file:
-        process = subprocess.Popen(words, cwd=ROOT, stdout=file, stderr=file, env=os.environ | AT_ONCE)
+        process = subprocess.Popen(words, cwd=ROOT, stdout=file, stderr=file)
     try:
         page = ""
         while not page or not all(source["found"] for source in _json(f"{page}stats.json")["sources"]):

@@ -20,7 +20,11 @@ HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Sample:
-    """A process after so many seconds: memory that is its own (USS, MiB), threads, open files."""
+    """A process after so many seconds: its anonymous memory (MiB), threads, open files.
+
+    Anonymous is what it has allocated: heaps and stacks. Pages of libraries come and go with other processes that use
+    the same ones, by tens of MiB.
+    """
 
     seconds: float
     mib: float
@@ -85,8 +89,7 @@ class Verdict:
 def sample(process: int, seconds: float) -> Sample:
     """The process as the kernel sees it now. Raises OSError when it has ended."""
     folder = Path("/proc") / str(process)
-    rollup = _numbers(folder / "smaps_rollup")
-    own = rollup["Private_Clean"] + rollup["Private_Dirty"]
+    own = _numbers(folder / "smaps_rollup")["Anonymous"]
     files = sum(1 for _ in (folder / "fd").iterdir())
     return Sample(seconds, own / KIB_PER_MIB, _numbers(folder / "status")["Threads"], files)
 
