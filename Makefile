@@ -6,11 +6,12 @@ PHOTO ?=
 DEMO ?= demo
 DATA ?= $(or $(SIMPLE_TRT_DATA),../shared/data)
 JOBS ?= 2
+MINUTES ?= 60
 
 .DEFAULT_GOAL := help
 RESULTS ?= benchmarks/results
 BENCHMARKS := latency kernels people stages accuracy tracking
-.PHONY: help demo test pytest lint build emulator gpu bench fuzz clean
+.PHONY: help demo test pytest lint build emulator gpu bench fuzz soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | awk -F: '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -42,6 +43,10 @@ bench: build  ## measure everything that needs no GPU, on a quiet machine; write
 
 fuzz: $(VENV)/.dev  ## 100,000 made-up inputs for every reader of files from anywhere, under limits; writes benchmarks/results
 	$(BIN)/python -m tests.fuzz.run --out $(RESULTS)/fuzz.json
+	$(BIN)/python -m benchmarks.report
+
+soak: build  ## MINUTES=60 of frames, a camera that comes and goes: memory must stay flat; writes benchmarks/results
+	$(BIN)/python -m tests.soak.run --minutes $(MINUTES) --out $(RESULTS)/soak.json
 	$(BIN)/python -m benchmarks.report
 
 # The machine with the GPU may have no network: this uses the Python that is there. The report builds what it needs.

@@ -19,6 +19,7 @@ from benchmarks.gpu_tables import gpu_tables
 from benchmarks.options import ROOT, run_main, say
 from benchmarks.people_tables import people_tables
 from benchmarks.results import RESULTS, read_result
+from benchmarks.soak_tables import soak_tables
 from benchmarks.tables import (
     accuracy_tables,
     conditions_line,
@@ -33,7 +34,8 @@ from simple_trt.files import whole_file
 
 __all__ = ["PAGES", "RENDERERS", "filled", "main", "section"]
 
-PAGES = (ROOT / "benchmarks" / "README.md", ROOT / "docs" / "accuracy.md", ROOT / "docs" / "fuzzing.md")
+NAMES = ("benchmarks/README.md", "docs/accuracy.md", "docs/fuzzing.md", "docs/faults.md")
+PAGES = tuple(ROOT / name for name in NAMES)
 RENDERERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "latency": latency_tables,
     "kernels": kernel_tables,
@@ -47,6 +49,7 @@ RENDERERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "floors": floor_tables,
     "registers": register_tables,
     "fuzz": fuzz_tables,
+    "soak": soak_tables,
     "gpu": gpu_tables,
 }
 MARKED = re.compile(r"(<!-- results:([\w-]+) -->\n).*?(<!-- end:\2 -->)", re.DOTALL)

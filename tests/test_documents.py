@@ -65,3 +65,15 @@ def test_files_that_are_named_exist(document: str) -> None:
     named = set(re.findall(r"(?<![\w/.$-])((?:examples|docs|export|benchmarks|csrc|plugins)/[\w./@-]*\w)", text))
     assert named
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_every_fault_has_a_test() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    tests = set(re.findall(r"^def (test_\w+)\(", text, re.M))
+    lines = (ROOT / "docs/faults.md").read_text(encoding="utf-8").partition("## Endurance")[0].splitlines()
+    faults = [line for line in lines if line.startswith("| ") and not line.startswith(("| fault |", "| --- |"))]
+    assert len(faults) > 25
+    for line in faults:
+        named = set(re.findall(r"`(test_\w+)`", line.rstrip("| ").rpartition("|")[2]))
+        assert named, f"no test behind: {line}"
+        assert not named - tests, f"no such tests: {named - tests}"

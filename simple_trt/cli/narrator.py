@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from statistics import median
 
@@ -24,15 +24,20 @@ class Narrator:
     """Keeps count of what was done and what went wrong."""
 
     def __init__(self) -> None:
-        self.failed = 0  # pictures that could not be read, videos that were cut short
+        self._failed: Counter[str] = Counter()  # by source: pictures that could not be read, videos that were cut short
         self._times: list[dict[str, float]] = []
         self._next: dict[str, float] = defaultdict(lambda: time.perf_counter() + PERIOD)
         self._lock = threading.Lock()
 
+    @property
+    def failed(self) -> bool:
+        """Whether anything of a source that is not live could not be read."""
+        return self._failed.total() > 0
+
     def error(self, source: Source, error: SimpleTrtError) -> None:
         """A source has an error and goes on."""
         with self._lock:
-            self.failed += not source.live
+            self._failed[source.name] += not source.live
             say(f"simple-trt: error: {error}")
 
     def written(self, found: Found, ms: float, meters: Sequence[SourceMeter]) -> None:
@@ -63,8 +68,8 @@ class Narrator:
             say(f"{source.skipped} other files in '{source.name}' are no pictures")
         if with_times and self._times:
             say(_time_line(self._times))
-        if self.failed:
-            say(f"{self.failed} of {len(source)} pictures could not be read")
+        if failed := self._failed[source.name]:
+            say(f"{failed} of {len(source)} pictures could not be read")
 
 
 def say(line: str) -> None:

@@ -56,7 +56,7 @@ def open_outputs(args: argparse.Namespace, meters: Sequence[SourceMeter], stack:
     if args.save_video:
         from simple_trt.runtime.video_sink import VideoSink
 
-        others.append(stack.enter_context(VideoSink(args.save_video)))
+        others.append(stack.enter_context(VideoSink(args.save_video, live)))
     if args.window:
         from simple_trt.runtime.window import WindowSink
 

@@ -61,7 +61,7 @@ class CameraSource:
             began = time.perf_counter()
             error = self._failure()
             try:
-                with opened(self.device.address, self.device.backend, error) as capture:
+                with opened(self.device.address, self.device.backend, error, live=True) as capture:
                     error = SimpleTrtError(f"lost '{self.name}': no frame comes any more", "check the camera")
                     for frame in self._frames(capture):
                         seen = True
@@ -85,12 +85,17 @@ class CameraSource:
         return SimpleTrtError(f"cannot open '{self.name}'", self.device.cure)
 
     def _frames(self, capture: Capture) -> Iterator[Frame]:
+        """The frames of one connection; the numbers of those that are damaged are left out."""
+        begun = self._number
+        taken = 0
         while not self._stopped.is_set():
             if capture.grab() is None:
                 return
             captured, now = time.perf_counter(), time.time()
-            image = capture.picture()
-            if image is not None:
-                name = frame_name(self.name, self._number)
-                yield Frame(name, image, captured, self.name, self._number, now, capture.rate)
-                self._number += 1
+            number, image = begun + taken + capture.damaged, capture.picture()
+            self._number = number + 1
+            if image is None:
+                capture.damaged += 1
+            else:
+                yield Frame(frame_name(self.name, number), image, captured, self.name, number, now, capture.rate)
+                taken += 1

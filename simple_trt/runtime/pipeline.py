@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from math import inf
 
 from simple_trt.errors import SimpleTrtError
 from simple_trt.runtime.finding import Finder, Found, Waiting
@@ -24,7 +25,8 @@ __all__ = ["Pipeline", "Write"]
 
 Write = Callable[[Found], None]
 CAPTURE = "capture"
-PATIENCE = 6.0  # seconds that a stopped source gets, more than a server's silence may last
+PATIENCE = 8.0  # seconds that a stopped source gets, more than a server's silence and damaged frames may last
+LOOK = 0.1  # seconds from one look for a signal to the next: one that comes just as a wait begins does not end it
 
 
 class Pipeline:
@@ -70,17 +72,17 @@ class Pipeline:
         interrupt = None
         try:
             try:
-                self._ended.wait(seconds)
+                self._wait(seconds)
             except BaseException as error:
                 interrupt = error
             self.stop()
-            self._ended.wait()
+            self._wait()
         except BaseException:
             self._abort()
             raise
         finally:
             for thread in threads:  # the engine may be closed only when nobody is in it
-                thread.join(PATIENCE if thread.name.startswith(CAPTURE) else None)
+                _join(thread, PATIENCE if thread.name.startswith(CAPTURE) else inf)
         if self._error:
             raise self._error
         return interrupt
@@ -89,6 +91,13 @@ class Pipeline:
         """Read no more; what was captured is still written. May be called from any thread."""
         for source in self.sources:
             source.stop()
+
+    def _wait(self, seconds: float | None = None) -> None:
+        """Until the run has ended, but so long at most."""
+        end = inf if seconds is None else time.perf_counter() + seconds
+        while not self._ended.wait(max(min(LOOK, end - time.perf_counter()), 0.0)):
+            if time.perf_counter() >= end:
+                return
 
     def _start(self) -> list[threading.Thread]:
         jobs: list[tuple[str, Callable[..., None], tuple[int, ...]]] = [
@@ -150,3 +159,10 @@ class Pipeline:
         self.stop()
         self._waiting.abort()
         self._found.abort()
+
+
+def _join(thread: threading.Thread, seconds: float) -> None:
+    """Until the thread has ended, but so long at most."""
+    end = time.perf_counter() + seconds
+    while thread.is_alive() and time.perf_counter() < end:
+        thread.join(LOOK)

@@ -2,7 +2,7 @@
 
 A sink is a context manager with one method, `write`. A file appears under its name, whole, when the block ends well; of
 a block that ends in an error nothing is left. Annotated pictures appear one by one, each of them whole; JSON lines of a
-source that never ends line by line, each of them whole.
+source that never ends line by line, each of them whole; its video is whole up to the error.
 """
 
 from __future__ import annotations

@@ -36,37 +36,48 @@ class VideoSource:
         self._stopped = threading.Event()
 
     def frames(self, on_error: OnError | None = None) -> Iterator[Frame]:
-        """The frames; see `Source.frames`. What is missing of a truncated video goes to `on_error`, or is raised."""
+        """The frames; see `Source.frames`. What is missing or damaged goes to `on_error`, or is raised, at the end."""
         cure = "use a format that FFmpeg reads (ffprobe FILE), or copy it again"
         failure = SimpleTrtError(f"'{self.name}' is not a video that can be read, or is damaged", cure)
         with opened(self.address, cv2.CAP_FFMPEG, failure) as capture:
-            number = 0
+            taken = 0
             for frame in self._frames(capture):
-                number = frame.number + 1
+                taken += 1
                 yield frame
-            if number < capture.count * (1 - MISSING) and not self._stopped.is_set():
-                cause = f"the video '{self.name}' ended after {number} of {capture.count} frames"
-                error = SimpleTrtError(cause, "it is truncated or damaged: copy it again")
-                if on_error is None:
-                    raise error
+            error = None if self._stopped.is_set() else self._missing(capture, taken)
+            if error and on_error is None:
+                raise error
+            if error and on_error:
                 on_error(error)
 
     def stop(self) -> None:
         """End after the frame that is being read."""
         self._stopped.set()
 
+    def _missing(self, capture: Capture, taken: int) -> SimpleTrtError | None:
+        """What to say of a video of which so many frames were there and whole."""
+        if taken + capture.damaged < capture.count * (1 - MISSING):
+            cause = f"the video '{self.name}' ended after {taken} of {capture.count} frames"
+            return SimpleTrtError(cause, "it is truncated or damaged: copy it again")
+        if capture.damaged:
+            cause = f"{capture.damaged} frames of the video '{self.name}' are damaged and were left out"
+            return SimpleTrtError(cause, "copy it again")
+        return None
+
     def _frames(self, capture: Capture) -> Iterator[Frame]:
-        number = 0
+        taken = 0
         while not self._stopped.is_set():
             start = time.perf_counter()
             position = capture.grab()
             if position is None:
                 return
-            image = capture.picture()
-            if image is not None:
+            number, image = taken + capture.damaged, capture.picture()
+            if image is None:
+                capture.damaged += 1
+            else:
                 name = frame_name(self.name, number)
                 yield Frame(name, image, start, self.name, number, max(position, 0.0), capture.rate)
-            number += 1
+                taken += 1
 
 
 def frame_name(source: str, number: int) -> str:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from simple_trt.cli import main
-from simple_trt.engines.manifest import Plan, manifest_path, write_manifest
-from simple_trt.files import sha256_of
 from simple_trt.pictures import write_picture
 from simple_trt.runtime import Session
+from tests.cli.running import Child, lines_of, stats, tiny_engine
 from tests.runtime.clips import read_clip, write_clip
 from tests.runtime.moving_people import MovingEngine
-from tests.runtime.planted import planted_manifest
-from tests.tiny_graph import save_tiny
 
 Run = Callable[..., int]
-ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-c", "import sys; from simple_trt.cli import main; sys.exit(main())", "run")
 
 
 @pytest.fixture
@@ -35,10 +24,6 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the verb on an engine whose people move."""
     monkeypatch.setattr(Session, "open", staticmethod(lambda path, options=None: Session(MovingEngine(0.002))))
     return lambda *words: main(["run", "planted.engine", *map(str, words)])
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_a_video(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,28 +125,7 @@ def test_two_pictures_of_one_name(run: Run, tmp_path: Path, capsys: pytest.Captu
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Path:
-    pytest.importorskip("onnxruntime")
-    path = save_tiny(tmp_path / "tiny.engine")
-    plan = Plan(path.name, sha256_of(path), path.stat().st_size)
-    write_manifest(manifest_path(path), planted_manifest(name="tiny", size=(64, 64), plan=plan))
-    return path
-
-
-class Child:
-    """`simple-trt run` in a process of its own, once it has written its first lines."""
-
-    def __init__(self, output: Path, *words: object) -> None:
-        self.process = subprocess.Popen([*COMMAND, *map(str, words)], stderr=subprocess.PIPE, text=True, cwd=ROOT)
-        end = time.monotonic() + 60
-        while not output.exists() or output.read_text().count("\n") < 3:
-            assert self.process.poll() is None and time.monotonic() < end, self.process.communicate()
-            time.sleep(0.05)
-
-    def end(self, *signals: int) -> tuple[int, str]:
-        for number in signals:
-            self.process.send_signal(number)
-        err = self.process.communicate(timeout=30)[1]
-        return self.process.returncode, err
+    return tiny_engine(tmp_path)
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 2, [signal.SIGTERM] * 2])
@@ -189,9 +153,5 @@ def test_a_signal_before_the_end_of_a_video_keeps_what_was_done(engine: Path, tm
 def test_the_web_page(engine: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.jsonl"
     child = Child(out, engine, "synthetic://40fps?size=64x48", "--json", out, "--web", "0")
-    assert child.process.stderr is not None
-    line = child.process.stderr.readline()
-    assert line.startswith("web page: http://127.0.0.1:")
-    with urllib.request.urlopen(f"{line.split()[-1]}stats.json", timeout=10) as answer:
-        assert json.load(answer)["sources"][0]["found"] >= 1
+    assert stats(child.page())["sources"][0]["found"] >= 1
     assert child.end(signal.SIGTERM)[0] == 0

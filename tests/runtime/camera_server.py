@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,10 +13,16 @@ import numpy as np
 
 
 class CameraServer:
-    """Frames of 160 x 120, each of a grey of its own; `plug_in` and `unplug` keep the port."""
+    """Frames of 160 x 120, each of a grey of its own; `plug_in` and `unplug` keep the port.
 
-    def __init__(self, rate: float = 20.0) -> None:
+    Args:
+        rate: frames a second.
+        jpeg: what it sends as frame number i, instead of these.
+    """
+
+    def __init__(self, rate: float = 20.0, jpeg: Callable[[int], bytes] | None = None) -> None:
         self.rate = rate
+        self.jpeg = jpeg or self.grey
         self.port = 0
         self.size = (120, 160)
         self.server: ThreadingHTTPServer | None = None
@@ -45,12 +52,14 @@ class CameraServer:
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
+    def grey(self, number: int) -> bytes:
+        return jpeg_of(np.full((*self.size, 3), 40 + number % 150, np.uint8))
+
     def send(self, handler: BaseHTTPRequestHandler) -> None:
         stop = self.unplugged
         number = 0
         while not stop.is_set():
-            picture = np.full((*self.size, 3), 40 + number % 150, np.uint8)
-            jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+            jpeg = self.jpeg(number)
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             handler.wfile.write(head.encode() + jpeg + b"\r\n")
             number += 1
@@ -62,3 +71,7 @@ class CameraServer:
             self.server.shutdown()
             self.server.server_close()
             self.server = None
+
+
+def jpeg_of(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", picture)[1].tobytes()

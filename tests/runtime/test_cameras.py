@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from simple_trt.errors import SimpleTrtError
 from simple_trt.runtime import Frame, Source, open_sources
 from simple_trt.runtime.cameras import FIRST_PAUSE
-from tests.runtime.camera_server import CameraServer
+from tests.runtime.camera_server import CameraServer, jpeg_of
 
 NOWHERE = "http://127.0.0.1:9/video"
 
@@ -89,6 +90,57 @@ def test_a_camera_that_changes_its_size(camera: CameraServer) -> None:
     reader.wait(len(reader.frames) + 10)
     reader.stop()
     assert reader.frames[-1].image.shape == (60, 80, 3)
+
+
+def test_damaged_frames_are_left_out_and_the_camera_is_kept(camera: CameraServer) -> None:
+    def damaged(number: int) -> bytes:
+        whole = camera.grey(number)
+        return {3: b"\xff\xd8no picture", 4: whole[: len(whole) // 2]}.get(number % 5, whole)
+
+    camera.jpeg = damaged
+    (source,) = open_sources([camera.url])
+    reader = Reader(source)
+    reader.wait(15)
+    reader.stop()
+    assert reader.errors == []
+    assert {frame.number % 5 for frame in reader.frames} == {0, 1, 2}  # numbers of damaged frames are left out
+    assert all(abs(frame.image.mean() - 40 - frame.number % 150) < 2 for frame in reader.frames)
+
+
+def test_a_camera_that_sends_nothing_but_damage_is_lost(camera: CameraServer) -> None:
+    (source,) = open_sources([camera.url])
+    reader = Reader(source)
+    reader.wait(3)
+    camera.jpeg = lambda number: b"\xff\xd8no picture"
+    while not reader.errors:
+        time.sleep(0.02)
+    camera.jpeg = camera.grey
+    reader.wait(len(reader.frames) + 3)
+    reader.stop()
+    assert "no frame comes any more" in reader.errors[0].cause
+
+
+def test_a_size_that_changes_in_mid_stream_is_scaled_to_the_first(camera: CameraServer) -> None:
+    half = np.zeros((90, 80, 3), np.uint8)
+    half[:, :40] = 255
+    camera.jpeg = lambda number: camera.grey(number) if number < 5 else jpeg_of(half)
+    (source,) = open_sources([camera.url])
+    reader = Reader(source)
+    reader.wait(10)
+    reader.stop()
+    assert {frame.image.shape for frame in reader.frames} == {(120, 160, 3)}
+    last = reader.frames[-1].image
+    assert last[:, :70].min() > 200 and last[:, 90:].max() < 50
+
+
+def test_a_camera_that_turns_grey(camera: CameraServer) -> None:
+    camera.jpeg = lambda number: jpeg_of(np.full((120, 160), 40 + number, np.uint8))
+    (source,) = open_sources([camera.url])
+    reader = Reader(source)
+    reader.wait(5)
+    reader.stop()
+    assert all(frame.image.shape == (120, 160, 3) for frame in reader.frames)
+    assert all(np.ptp(frame.image, axis=2).max() <= 2 for frame in reader.frames)
 
 
 def test_a_camera_that_was_never_there_is_an_error() -> None:

@@ -154,12 +154,18 @@ def test_what_was_captured_before_the_stop_is_written() -> None:
 
 
 class Interrupted:
-    """A live source in whose third frame the user presses Ctrl-C."""
+    """A live source in whose third frame the user presses Ctrl-C.
+
+    Args:
+        times: how often.
+        in_main: whether the signal reaches the main thread, or this source's.
+    """
 
     name, live, goes_on = "interrupted", True, True
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, times: int, in_main: bool = True) -> None:
         self.times = times
+        self.in_main = in_main
         self.stopped = threading.Event()
 
     def frames(self, on_error: OnError | None = None) -> Iterator[Frame]:
@@ -167,7 +173,8 @@ class Interrupted:
             yield Frame(f"{number}", np.zeros((8, 8, 3), np.uint8), source=self.name, number=number, time=0.0)
             time.sleep(0.05)
         for _ in range(self.times):
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            reached = threading.main_thread() if self.in_main else threading.current_thread()
+            signal.pthread_kill(reached.ident or 0, signal.SIGINT)
             time.sleep(0.2)
         self.stopped.wait(10)
 
@@ -179,6 +186,12 @@ def test_an_interrupt_ends_it_with_everything_written() -> None:
     run = Run([Interrupted(1)], MovingEngine())
     assert isinstance(run.pipeline.run(), KeyboardInterrupt)
     assert [found.frame.number for found in run.found] == [0, 1, 2]
+
+
+def test_an_interrupt_that_does_not_wake_the_main_thread() -> None:
+    start = time.monotonic()
+    assert isinstance(Run([Interrupted(1, in_main=False)], MovingEngine()).pipeline.run(), KeyboardInterrupt)
+    assert time.monotonic() - start < 5  # the source would go on for 10 s
 
 
 def test_a_second_interrupt_does_not_wait_for_the_queue() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,22 @@ def test_what_is_cut_off_is_reported_after_what_is_there(tmp_path: Path, data_di
     assert f"ended after {count} of 1394 frames" in str(errors[0])
     with pytest.raises(SimpleTrtError, match="ended after"):
         list(VideoSource(str(tmp_path / "cut.mp4")).frames())
+
+
+def test_damaged_frames_are_left_out_and_said(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", 20, size=(480, 640))
+    data = bytearray(path.read_bytes())
+    starts = [found.start() for found in re.finditer(b"\x00\x00\x01\xb6", data)]  # MPEG-4's frames
+    for start in starts[6:9]:
+        data[start : start + 4] = b"\xff" * 4
+    path.write_bytes(data)
+    errors: list[SimpleTrtError] = []
+    frames = list(VideoSource(str(path)).frames(errors.append))
+    assert [frame.number for frame in frames] == [*range(6), *range(9, 20)]
+    assert [frame.time for frame in frames] == pytest.approx([frame.number / 10 for frame in frames], abs=0.011)
+    assert [error.cause for error in errors] == [f"3 frames of the video '{path}' are damaged and were left out"]
+    with pytest.raises(SimpleTrtError, match="3 frames of the video"):
+        list(VideoSource(str(path)).frames())
 
 
 @pytest.mark.parametrize("content", [b"", b"no video", b"\0" * 5000])

@@ -6,6 +6,7 @@ import errno
 import socket
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
@@ -50,7 +51,8 @@ class WebSink(Sink):
         self._meters = meters
         self._engine = engine
         self._began = time.time()
-        self._views = {meter.name: View() for meter in meters}
+        self._painter = ThreadPoolExecutor(1, "web paint")
+        self._views = {meter.name: View(self._painter) for meter in meters}
         try:
             self._server = Server((host, port), self.access, list(self._views.values()), self._stats)
         except OSError as error:
@@ -79,6 +81,7 @@ class WebSink(Sink):
         for view in self._views.values():
             view.close()
         self._server.close()
+        self._painter.shutdown(wait=False, cancel_futures=True)
 
     def _stats(self) -> dict[str, Any]:
         return {

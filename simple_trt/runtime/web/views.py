@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Executor
 
 import cv2
 import numpy as np
@@ -18,9 +19,15 @@ QUALITY = 80
 
 
 class View:
-    """The newest frame of one source. `show` costs nothing, however many look on and however slowly they do."""
+    """The newest frame of one source. `show` costs nothing, however many look on and however slowly they do.
 
-    def __init__(self) -> None:
+    Args:
+        painter: draws and encodes. A thread of its own: what OpenCV's text needs in every thread that draws, some MiB,
+            would stay in the heap of each viewer's.
+    """
+
+    def __init__(self, painter: Executor) -> None:
+        self._painter = painter
         self._changed = threading.Condition()
         self._encoding = threading.Lock()
         self._number = 0
@@ -50,7 +57,7 @@ class View:
             return None
         with self._encoding:
             if self._encoded[0] < number:
-                self._encoded = (number, _jpeg(*newest))
+                self._encoded = (number, self._painter.submit(_jpeg, *newest).result())
             return self._encoded
 
 
