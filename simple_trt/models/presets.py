@@ -117,7 +117,7 @@ PRESETS: dict[str, Preset] = {
             grouping_width=24,
             grouping_cell=2,
             anchor_width=64,
-            settings=DecodeSettings(crop=(32, 24), samples=1, nms_sigma=0.3, sure=0.05),
+            settings=DecodeSettings(crop=(32, 24), samples=1, nms_sigma=0.3),
         ),
         Preset(
             "edge-lite",

@@ -16,7 +16,9 @@ PEAK = 0.05  # smallest activation that counts as a candidate
 PEAKS = 32  # candidates of one class
 MIN_OKS = 0.5  # a candidate this similar to the annotated keypoint is the person's own
 AREA = 0.53  # of a person relative to its box (COCO's mean)
-REACH = 3 * 2.0  # cells around a peak that belong to it: three sigmas of the pose target
+SAME = 0.25  # how much less similar other maxima of the same activation may be: those of large people have several
+REACH = 3 * 2.0  # cells around a peak that belong to it, at least: three sigmas of the pose target
+SPREAD = 0.15  # of the person's size (root of the area), at least: networks made elsewhere have wider ones
 
 
 def own_masks(
@@ -51,7 +53,8 @@ def own_masks(
     area = AREA * (items["boxes"][..., 2:] - items["boxes"][..., :2]).prod(2)[image, owner]
     own = find_own(peaks, exists, people, owner, area, torch.tensor(sigmas))
     weight = people[torch.arange(len(owner)), owner][..., 2] > 0
-    return [crops[found].half(), nearest_mask(boxes, peaks, exists, own, settings), weight]
+    reach = (SPREAD * area.sqrt()).clamp(min=REACH * STRIDE)
+    return [crops[found].half(), nearest_mask(boxes, peaks, exists, own, reach, settings), weight]
 
 
 def _inside(peaks: Tensor, boxes: Tensor, settings: DecodeSettings) -> Tensor:
@@ -62,10 +65,10 @@ def _inside(peaks: Tensor, boxes: Tensor, settings: DecodeSettings) -> Tensor:
 
 
 def find_own(peaks: Tensor, exists: Tensor, people: Tensor, owner: Tensor, area: Tensor, sigmas: Tensor) -> Tensor:
-    """Index [n,K] of the peak that is the owner's keypoint, -1 where there is none.
+    """Which peaks are the owner's keypoint: [n,K,N].
 
-    It is the peak most similar to the annotated keypoint (OKS of one keypoint >= 0.5), unless another person's
-    keypoint of that class is nearer to it.
+    They are those most similar to the annotated keypoint (OKS of one keypoint, at least 0.5), unless another person's
+    keypoint of that class is nearer.
 
     Args:
         peaks: [n,K,N,2] pixels.
@@ -82,12 +85,13 @@ def find_own(peaks: Tensor, exists: Tensor, people: Tensor, owner: Tensor, area:
     nearest = mine <= distance.amin(1)
     similarity = torch.exp(-mine / (2 * area[:, None, None] * (2 * sigmas[None, :, None]) ** 2).clamp(min=1e-6))
     score = torch.where(exists & nearest & (similarity >= MIN_OKS), similarity, -1.0)
-    best, index = score.max(2)
-    return torch.where(best > 0, index, -1)
+    return score >= (score.amax(2, keepdim=True) - SAME).clamp(min=MIN_OKS)
 
 
-def nearest_mask(boxes: Tensor, peaks: Tensor, exists: Tensor, own: Tensor, settings: DecodeSettings) -> Tensor:
-    """Cells [n,K,h,w] within reach of the own peak [n,K] and nearer to it than to any other peak."""
+def nearest_mask(
+    boxes: Tensor, peaks: Tensor, exists: Tensor, own: Tensor, reach: Tensor, settings: DecodeSettings
+) -> Tensor:
+    """Cells [n,K,h,w] within `reach` [n] (pixels) of a peak that is `own` [n,K,N], and nearest to it of all peaks."""
     h, w = settings.crop
     region = padded_region(boxes[:, None], h, w, settings.padding)
     places = [
@@ -95,6 +99,5 @@ def nearest_mask(boxes: Tensor, peaks: Tensor, exists: Tensor, own: Tensor, sett
     ]  # [n,w], [n,h]
     dx, dy = ((p[:, None, None] - peaks[..., a, None]).square() for a, p in enumerate(places))  # [n,K,N,w], [n,K,N,h]
     distance = torch.where(exists[..., None, None], dy[..., None] + dx[..., None, :], torch.inf)  # [n,K,N,h,w]
-    index = own.clamp(min=0)[..., None, None, None].expand(-1, -1, 1, h, w)
-    mine = distance.gather(2, index)[:, :, 0]
-    return (own >= 0)[..., None, None] & (mine <= distance.amin(2)) & (mine <= (REACH * STRIDE) ** 2)
+    mine = torch.where(own[..., None, None], distance, torch.inf).amin(2)
+    return (mine <= distance.amin(2)) & (mine <= reach[:, None, None, None] ** 2)

@@ -14,10 +14,12 @@ def test_find_own_prefers_the_similar_peak_and_yields_to_a_nearer_person():
     exists = torch.ones(1, 1, 2, dtype=torch.bool)
     people = torch.tensor([[[[11.0, 10.0, 2.0]], [[40.0, 11.0, 2.0]]]])
     area, sigmas = torch.tensor([5000.0]), torch.tensor([0.1])
-    assert find_own(peaks, exists, people, torch.tensor([0]), area, sigmas).item() == 0
-    assert find_own(peaks, exists, people, torch.tensor([1]), area, sigmas).item() == 1
+    assert find_own(peaks, exists, people, torch.tensor([0]), area, sigmas).tolist() == [[[True, False]]]
+    assert find_own(peaks, exists, people, torch.tensor([1]), area, sigmas).tolist() == [[[False, True]]]
     alone = torch.tensor([[False, True]])[None]
-    assert find_own(peaks, alone, people, torch.tensor([0]), area, sigmas).item() == -1
+    assert not find_own(peaks, alone, people, torch.tensor([0]), area, sigmas).any()
+    both = torch.tensor([[[[10.0, 10.0], [13.0, 10.0]]]])  # of one activation
+    assert find_own(both, exists, people, torch.tensor([0]), area, sigmas).all()
 
 
 def test_masks_keep_the_owner_and_drop_the_neighbour():
@@ -38,6 +40,19 @@ def test_masks_keep_the_owner_and_drop_the_neighbour():
     assert dropped.max() > 0.7  # the neighbour's does not
     other = own_masks(pose, (boxes[:, :1], torch.tensor([[1]])), items, SETTINGS, sigmas)[1]
     assert not (other & keep).any()
+
+
+def test_wide_activations_of_large_people_are_kept_whole():
+    pose = torch.zeros(1, 17, 128, 128)
+    draw_gaussian(pose[0, 0].numpy(), 64.0, 40.0, 6.0, 18)
+    pose[0, 0, 40, 60] = 0.99  # another maximum of the same
+    keypoints = torch.zeros(1, 1, 17, 3)
+    keypoints[0, 0, 0] = torch.tensor([258.0, 162.0, 2])
+    boxes = torch.tensor([[[20.0, 20.0, 500.0, 500.0]]])
+    items = {"boxes": boxes, "keypoints": keypoints}
+    crops, keep, _ = own_masks(pose, (boxes, torch.tensor([[0]])), items, SETTINGS, (0.05,) * 17)
+    activation = crops[0, 0].float()
+    assert (activation * keep[0, 0]).sum() > 0.9 * activation.sum()
 
 
 def test_labelled_but_undetected_means_everything_is_foreign():
