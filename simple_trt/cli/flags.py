@@ -17,7 +17,7 @@ SIDE_STEP = 32
 MAX_SIDE = 8192
 MAX_BATCH = 256
 MAX_COUNT = 1_000_000
-DEFAULT_THRESHOLD = 0.15  # least score of a person who is shown
+DEFAULT_THRESHOLD = 0.1  # least score of a person who is shown
 
 
 def shape_of(args: argparse.Namespace) -> Shape:
