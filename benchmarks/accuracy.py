@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p = output_parser("accuracy", __doc__ or "")
     p.add_argument("--model", default=BUNDLED, help="a bundled model or a checkpoint")
     p.add_argument("--limit", type=int, help="only the first so many photos")
+    p.add_argument("--single", action="store_true", help="without flip and scales, which take most of the time")
     args = p.parse_args(argv)
     args.work.mkdir(parents=True, exist_ok=True)
     load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
@@ -83,12 +84,15 @@ def _contenders(subject: Subject, data: Path, args: argparse.Namespace) -> dict[
     """Name -> context manager that gives a predictor; PyTorch first."""
     engines = build_engines(subject, PRECISIONS, args.work, data)
     graph = zoo.find(subject.name).onnx if subject.name in zoo.names() else engines["fp32"]
+    augmented = {
+        "torch, flip": _augmented(subject.checkpoint, Augmentation(flip=True)),
+        "torch, flip, 5 scales": _augmented(subject.checkpoint, Augmentation(flip=True, scales=PAPER_SCALES)),
+    }
     return {
         REFERENCE: open_session(subject.checkpoint, args.threads),
         "plain ONNX, onnxruntime": open_session(graph, args.threads, "onnxruntime"),
         **{f"cpu {p}": open_session(path, args.threads) for p, path in engines.items()},
-        "torch, flip": _augmented(subject.checkpoint, Augmentation(flip=True)),
-        "torch, flip, 5 scales": _augmented(subject.checkpoint, Augmentation(flip=True, scales=PAPER_SCALES)),
+        **({} if args.single else augmented),
         "movenet fp32": open_movenet(data, args.threads, "f32"),
         "movenet bf16": open_movenet(data, args.threads, "bf16"),
     }
