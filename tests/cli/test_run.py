@@ -39,11 +39,11 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the verb on an engine that finds two people, scores 0.9 and 0.1, in every picture."""
+    """Runs the verb on an engine that finds two people, scores 0.9 and 0.05, in every picture."""
     boxes, keypoints = [[10, 4, 40, 60], [50, 5, 80, 60]], np.full((2, 17, 3), (30, 20, 0.7))
 
     def open_planted(path: str, options: Any = None) -> Session:
-        return Session(PlantedEngine(boxes, [0.9, 0.1], keypoints))
+        return Session(PlantedEngine(boxes, [0.9, 0.05], keypoints))
 
     monkeypatch.setattr(Session, "open", staticmethod(open_planted))
     return lambda *words: main(["run", "planted.engine", *map(str, words)])
@@ -72,7 +72,7 @@ def test_the_threshold_is_for_json_and_pictures_not_for_coco(run: Run, folder: P
     assert run(folder, *outputs, "--threshold", "0.95") == 0
     assert [json.loads(line)["people"] for line in (tmp_path / "a.jsonl").read_text().splitlines()] == [[], []]
     results = json.loads((tmp_path / "a.json").read_text())
-    assert [(entry["image_id"], entry["score"]) for entry in results] == [(2, 0.9), (2, 0.1), (10, 0.9), (10, 0.1)]
+    assert [(entry["image_id"], entry["score"]) for entry in results] == [(2, 0.9), (2, 0.05), (10, 0.9), (10, 0.05)]
 
 
 def test_all_outputs_of_one_picture(run: Run, folder: Path, tmp_path: Path) -> None:
