@@ -64,24 +64,26 @@ def draw(figure: Any, accuracy: Mapping[str, Any], latency: Mapping[str, Any]) -
         across = [[point.ms - point.q1], [point.q3 - point.ms]]
         axes.errorbar(point.ms, point.ap, xerr=across, yerr=point.error, fmt="o", color=color, ecolor=color, capsize=2)
     for peer in (False, True):
-        _label(axes, [point for point in found if point.text.startswith("MoveNet") == peer])
+        _label(axes, [point for point in found if point.text.startswith("MoveNet") == peer], peer)
     axes.set(xscale="log", xlabel="milliseconds a photo, network and decode", ylabel="AP on the 300-image split")
-    axes.set_ylim(0, 1.25 * max(point.ap + point.error for point in found))
+    axes.set_ylim(
+        0.8 * min(point.ap - point.error for point in found), 1.1 * max(point.ap + point.error for point in found)
+    )
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:g}")
     axes.margins(x=0.18)
     axes.grid(color="#e3e6ea")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"{accuracy['model']['name']} and MoveNet ({machine(latency)})", loc="left")
+    axes.set_title(f"{accuracy['model']['name']} and MoveNet MultiPose ({machine(latency)})", loc="left")
 
 
-def _label(axes: Any, found: Sequence[Point]) -> None:
-    """Names of points that lie at about one height: neighbours take turns above and below."""
+def _label(axes: Any, found: Sequence[Point], above: bool) -> None:
+    """Names of points that lie at about one height: all above, or neighbours take turns below and above."""
     for i, point in enumerate(found):
-        side = -1 if i % 2 else 1
+        side = 1 if above or i % 2 else -1
         axes.annotate(
-            point.text,
+            point.text.replace(" MultiPose", ""),  # the title and the page say which; two such names would touch
             (point.ms, point.ap + side * point.error),
             xytext=(0, 5 * side),
             textcoords="offset points",
