@@ -182,18 +182,29 @@ class Interrupted:
         self.stopped.set()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also in a process that a shell started in the background to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_it_with_everything_written() -> None:
     run = Run([Interrupted(1)], MovingEngine())
     assert isinstance(run.pipeline.run(), KeyboardInterrupt)
     assert [found.frame.number for found in run.found] == [0, 1, 2]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_that_does_not_wake_the_main_thread() -> None:
     start = time.monotonic()
     assert isinstance(Run([Interrupted(1, in_main=False)], MovingEngine()).pipeline.run(), KeyboardInterrupt)
     assert time.monotonic() - start < 5  # the source would go on for 10 s
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_second_interrupt_does_not_wait_for_the_queue() -> None:
     run = Run([Interrupted(2)], MovingEngine(), write=lambda found: time.sleep(0.6))
     with pytest.raises(KeyboardInterrupt):
