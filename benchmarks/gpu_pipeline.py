@@ -70,12 +70,12 @@ def _row(predictor: Predictor, batch: int, expected: dict[str, Any]) -> dict[str
     got = _answers(predictor, images)
     first = {name: values[:1] for name, values in got.items()}
     answers = compare_answers({"cpu": expected, "gpu": first}, "cpu", SIZE)["gpu"]
-    maps = predictor.simple(images)
+    maps = predictor.look(images)
     return {
         "answers": answers,
         "whole_ms": round(eager_ms(lambda: predictor(images)), 4),
         "network_ms": round(eager_ms(lambda: predictor.simple(images)), 4),
-        "decode_ms": round(eager_ms(lambda: predictor.decode(maps)), 4),
+        "decode_ms": round(eager_ms(lambda: predictor.decode(*maps)), 4),
     }
 
 

@@ -12,11 +12,12 @@ from onnx.utils import Extractor
 from simple_trt.errors import SimpleTrtError
 from simple_trt.export.lowering import decode_op
 
-__all__ = ["Pieces", "cut"]
+__all__ = ["Pieces", "cut", "input_shapes"]
 
-# Which op reads which map first; the maps' names are those of models.simple.Maps.
-READERS = {"points": "FindPeaks", "offsets": "GroupBoxes", "pose": "CropHeatmaps"}
-DECODE = {*READERS.values(), "ReadKeypoints"}
+# Which op alone reads which map; the maps' names are those of models.simple.Maps.
+READERS = {"points": "FindPeaks", "offsets": "GroupBoxes"}
+CROP, READ = "CropHeatmaps", "ReadKeypoints"
+DECODE = {*READERS.values(), CROP, READ}
 PEOPLE = ["boxes", "scores", "keypoints", "num"]
 
 
@@ -27,16 +28,16 @@ class Pieces:
     Args:
         network: image -> maps.
         decode: maps -> people.
-        grouping: pose crops -> gated crops: the clip, the gate (where the model has one) and the product.
-        maps: `points`, `offsets`, `pose` -> name of the tensor.
-        crops: name of the pose crops, the input of `grouping`.
+        grouping: crops -> gated crops: the clip, the gate (where the model has one) and the product.
+        maps: `points`, `offsets`, `pose`, and `context` where the gate has one -> name of the tensor.
+        crops: names of the crops, the inputs of `grouping`.
     """
 
     network: Path
     decode: Path
     grouping: Path
     maps: dict[str, str]
-    crops: str
+    crops: list[str]
 
 
 class _Graph:
@@ -69,16 +70,26 @@ def cut(graph: Path, folder: Path) -> Pieces:
     """
     cut_graph = _Graph(onnx.shape_inference.infer_shapes(onnx.load(graph)))
     maps = {name: _only(cut_graph.taken(op, _is_network), graph, op) for name, op in READERS.items()}
-    crops = _only(cut_graph.left("CropHeatmaps"), graph, "CropHeatmaps")
-    gated = [name for name in cut_graph.taken("ReadKeypoints", _is_network) if name not in maps.values()]
+    cropped, read = cut_graph.taken(CROP, _is_network), cut_graph.taken(READ, _is_network)
+    maps["pose"] = _only([name for name in cropped if name in read], graph, CROP)
+    if context := [name for name in cropped if name not in read]:
+        maps["context"] = _only(context, graph, CROP)
+    crops = cut_graph.left(CROP)
+    gated = [name for name in read if name not in cropped]
     stem = str(folder / graph.name.partition(".")[0])
     return Pieces(
         network=cut_graph.write(["image"], list(maps.values()), Path(f"{stem}-network.onnx")),
         decode=cut_graph.write(list(maps.values()), PEOPLE, Path(f"{stem}-decode.onnx")),
-        grouping=cut_graph.write([crops], gated, Path(f"{stem}-grouping.onnx")),
+        grouping=cut_graph.write(crops, gated, Path(f"{stem}-grouping.onnx")),
         maps=maps,
         crops=crops,
     )
+
+
+def input_shapes(graph: Path) -> dict[str, list[int]]:
+    """The fixed shapes of a piece's inputs, by their names."""
+    inputs = onnx.load(graph).graph.input
+    return {item.name: [d.dim_value for d in item.type.tensor_type.shape.dim] for item in inputs}
 
 
 def _decode_op(node: onnx.NodeProto) -> str:

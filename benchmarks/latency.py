@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 
 from benchmarks import contenders, movenet
 from benchmarks.answers import compare_answers, require_equal
 from benchmarks.children import Child
 from benchmarks.conditions import Load, conditions
-from benchmarks.graph_cut import Pieces, cut
+from benchmarks.graph_cut import Pieces, cut, input_shapes
 from benchmarks.options import data_folder, parser, plan_of, run_main, say
 from benchmarks.photos import group_photo, network_input, save_arrays
 from benchmarks.results import target, write_result
@@ -139,9 +138,9 @@ def _piece_inputs(
     spec = contenders.spec(contenders.graph, path=str(pieces.network), inputs={TASK: inputs.ours}, threads=args.threads)
     with Child("maps", spec, args.threads) as child:
         maps = save_arrays(args.work / f"maps-{precision}.npz", child.outputs(TASK))
-    shape = [d.dim_value for d in onnx.load(pieces.grouping).graph.input[0].type.tensor_type.shape.dim]
-    noise = np.random.default_rng(args.seed).random(shape, np.float32)
-    crops = save_arrays(args.work / f"crops-{precision}.npz", {pieces.crops: noise})
+    rng = np.random.default_rng(args.seed)
+    noise = {name: rng.random(shape, np.float32) for name, shape in input_shapes(pieces.grouping).items()}
+    crops = save_arrays(args.work / f"crops-{precision}.npz", noise)
     return {
         "network": (pieces.network, inputs.ours),
         "decode": (pieces.decode, maps),

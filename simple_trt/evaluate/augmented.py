@@ -34,12 +34,15 @@ REACH = 6  # pixels: one and a half cells, the 3x3 window that a keypoint was fo
 
 
 class View(NamedTuple):
-    """One way to look at a picture: at a scale, mirrored or not, and the maps [1,...] of it, padding cut off."""
+    """One way to look at a picture: at a scale, mirrored or not, the maps [1,...] of it, padding cut off, and F_shared
+    where the gate looks at it, which is read in the plain view only: mirrored features are none of a mirrored picture.
+    """
 
     scale: float
     mirrored: bool
     frame: Letterbox
     maps: Maps
+    shared: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -124,10 +127,11 @@ class AugmentedPredictor:
         averaged = [view for view in views if view.scale in self.augmentation.scales]
         pose = self._mean_pose(averaged, home, STRIDE)
         boxes = self._pooled_boxes(views, home)
-        found = self.predictor.read(pose, boxes)
+        plain = min((view for view in views if not view.mirrored), key=lambda view: abs(view.scale - HOME))
+        shared = None if plain.shared is None else _brought_home(plain.shared, plain, home, STRIDE)
+        found = self.predictor.read(pose, boxes, shared)
         if self.augmentation.project2image:
             found = self._refined(found, boxes.scores, self._mean_pose(averaged, home, 1))
-        plain = min((view for view in views if not view.mirrored), key=lambda view: abs(view.scale - HOME))
         points = _brought_home(plain.maps.points.sigmoid(), plain, home, STRIDE)
         return Seen(self._people(found, home), pose[0].cpu().numpy(), points[0].cpu().numpy(), home)
 
@@ -141,8 +145,9 @@ class AugmentedPredictor:
             frame = self._frame(picture, scale)
             image = prepare(picture, frame, Preprocessing()).to(self.predictor.prior.device)
             for mirrored in (False, True)[: 1 + self.augmentation.flip]:
-                maps = self.predictor.simple(image.flip(3) if mirrored else image)
-                yield View(scale, mirrored, frame, _without_padding(maps, frame, mirrored))
+                maps, shared = self.predictor.look(image.flip(3) if mirrored else image)
+                cut = None if shared is None else _visible(shared, frame, mirrored)
+                yield View(scale, mirrored, frame, _without_padding(maps, frame, mirrored), cut)
 
     def _mean_pose(self, views: list[View], home: Letterbox, stride: int) -> Tensor:
         """Heatmaps [1,K,h,w] over the home frame, `stride` of its pixels a cell."""
@@ -169,7 +174,8 @@ class AugmentedPredictor:
     def _refined(self, found: PeopleTensors, box_scores: Tensor, pose: Tensor) -> PeopleTensors:
         """The same people, their keypoints read once more from heatmaps with one pixel a cell."""
         keypoints = refine(found.keypoints, pose, REACH, self.predictor.settings.present)
-        return found._replace(keypoints=keypoints, scores=self.predictor.score_people(box_scores, keypoints))
+        scores = self.predictor.score_people(found.boxes, box_scores, keypoints)
+        return found._replace(keypoints=keypoints, scores=scores)
 
     def _people(self, found: PeopleTensors, home: Letterbox) -> People:
         count = int(found.num[0])
@@ -178,10 +184,14 @@ class AugmentedPredictor:
 
 
 def _without_padding(maps: Maps, frame: Letterbox, mirrored: bool) -> Maps:
+    return Maps(*(_visible(part, frame, mirrored) for part in maps))
+
+
+def _visible(part: Tensor, frame: Letterbox, mirrored: bool) -> Tensor:
     """The cells that see the frame; in a mirrored view the padding is on the left."""
     rows, columns = map_size(frame, STRIDE)
     kept = slice(-columns, None) if mirrored else slice(columns)
-    return Maps(*(part[..., :rows, kept] for part in maps))
+    return part[..., :rows, kept]
 
 
 def _brought_home(maps: Tensor, view: View, home: Letterbox, stride: int) -> Tensor:

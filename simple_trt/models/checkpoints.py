@@ -1,9 +1,9 @@
 """Our model files: safetensors whose metadata says which preset and skeleton the tensors belong to.
 
-Tensors: `simple.*` (the network: SIMPLE, or one that it is compared with), `grouping.*` (the gate, when there is one)
-and `prior` [K,2].
-Metadata `simple_trt`: JSON {format, preset, network, skeleton, size, training, metrics, licence, grouping}, and
-`quantisation` where ranges of int8 have been learnt.
+Tensors: `simple.*` (the network: SIMPLE, or one that it is compared with), `grouping.*` (the gate, when there is one),
+`scoring.*` (what ranks people, when there is one) and `prior` [K,2].
+Metadata `simple_trt`: JSON {format, preset, network, skeleton, size, training, metrics, licence, grouping, scoring},
+and `quantisation` where ranges of int8 have been learnt.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from simple_trt.models.predictor import Predictor
 from simple_trt.models.presets import check_network, find_preset
 from simple_trt.models.quantisation import Quantisation
 from simple_trt.models.regression import Regression, RegressionPredictor
+from simple_trt.models.scoring import Scoring
 from simple_trt.models.simple import Simple
 from simple_trt.skeletons import find_skeleton
 
@@ -61,32 +62,44 @@ class CheckpointMeta:
 
 
 class Checkpoint(NamedTuple):
-    """A loaded model, in evaluation mode: the network, its gate (or None), the keypoint prior [K,2], its metadata."""
+    """A loaded model, in evaluation mode: the network, its gate (or None), the keypoint prior [K,2], its metadata, and
+    its scoring (or None).
+    """
 
     simple: Simple | Associative | Regression
     grouping: Grouping | None
     prior: Tensor
     meta: CheckpointMeta
+    scoring: Scoring | None = None
 
     def predictor(self) -> Predictor | AssociativePredictor | RegressionPredictor:
         """Image -> people, with the preset's decode settings."""
         preset = find_preset(self.meta.preset)
         if isinstance(self.simple, Simple):
-            return preset.build_predictor(self.simple, self.grouping, self.prior).eval()
+            return preset.build_predictor(self.simple, self.grouping, self.prior, self.scoring).eval()
         skeleton = find_skeleton(self.meta.skeleton)
         return preset.build_comparison(self.simple, self.grouping, self.prior, skeleton).eval()
 
 
-def save(path: str | Path, simple: nn.Module, grouping: nn.Module | None, prior: Tensor, meta: CheckpointMeta) -> None:
+def save(
+    path: str | Path,
+    simple: nn.Module,
+    grouping: nn.Module | None,
+    prior: Tensor,
+    meta: CheckpointMeta,
+    scoring: nn.Module | None = None,
+) -> None:
     """Write a checkpoint, whole or not at all; the same model always gives the same bytes.
 
     Raises:
         SimpleTrtError: the folder cannot be written to, or the disk is full.
     """
     tensors = {f"simple.{key}": value for key, value in simple.state_dict().items()} | {"prior": prior.float()}
-    if grouping is not None:
-        tensors |= {f"grouping.{key}": value for key, value in grouping.state_dict().items()}
-    description = {"format": FORMAT, **dataclasses.asdict(meta), "grouping": grouping is not None}
+    parts = {"grouping": grouping, "scoring": scoring}
+    for name, part in parts.items():
+        if part is not None:
+            tensors |= {f"{name}.{key}": value for key, value in part.state_dict().items()}
+    description = {"format": FORMAT, **dataclasses.asdict(meta)} | {n: part is not None for n, part in parts.items()}
     if meta.quantisation is None:
         del description["quantisation"]
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
@@ -113,9 +126,10 @@ def load(path: str | Path, skeleton: str | None = None) -> Checkpoint:
     with torch.device("meta"):  # every value comes from the file: nothing to initialise
         simple = cast("Simple | Associative | Regression", preset.build_network(meta.network, keypoints))
         grouping = preset.build_grouping(keypoints) if description.get("grouping") else None
+        scoring = preset.build_scoring(keypoints) if description.get("scoring") else None
     prior = tensors["prior"].clone()
-    _fill(path, Predictor(simple, grouping, prior), tensors)
-    return Checkpoint(simple, grouping, prior, meta)
+    _fill(path, Predictor(simple, grouping, prior, scoring=scoring), tensors)
+    return Checkpoint(simple, grouping, prior, meta, scoring)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +12,20 @@ from torch import Tensor, nn
 from simple_trt import ops
 from simple_trt.errors import SimpleTrtError
 from simple_trt.models.hrnet import check_size
+from simple_trt.models.scoring import suppress_doubles
 from simple_trt.models.simple import STRIDE, Maps
 from simple_trt.ops.reference.boxes import CANDIDATES, soft_nms
+
+if TYPE_CHECKING:
+    from simple_trt.models.simple import Simple
 
 
 class PeopleTensors(NamedTuple):
     """Up to M people of each image, in network-input pixels, by descending box score; unused rows are 0.
 
     boxes: x1, y1, x2, y2 [B,M,4] float32.
-    scores: of each person [B,M] float32: the box score times the mean confidence of its sure keypoints.
+    scores: of each person [B,M] float32: the box score times the mean confidence of its sure keypoints, and where the
+        model has a scoring and suppresses doubles, what these make of it.
     keypoints: x, y, confidence [B,M,K,3] float32.
     num: people found [B] int32.
     """
@@ -60,6 +65,8 @@ class DecodeSettings:
         nms_sigma: width of the Gaussian soft-NMS (arXiv 1704.04503); 0 turns it off.
         present: a keypoint whose gated activation is below this keeps that value as its confidence.
         sure: keypoints above this confidence count in a person's score.
+        double_sigma: width of the decay of people whose pose one with a higher score has already
+            (`scoring.suppress_doubles`); 0 turns it off.
     """
 
     crop: tuple[int, int] = (64, 48)
@@ -72,6 +79,7 @@ class DecodeSettings:
     nms_sigma: float = 0.5
     present: float = 0.05
     sure: float = 0.2
+    double_sigma: float = 0.0
 
 
 class Predictor(nn.Module):
@@ -82,31 +90,46 @@ class Predictor(nn.Module):
         grouping: pose crops -> gated crops; None keeps every activation of a crop.
         prior: mean place of each keypoint in its box [K,2], (x, y) in 0..1, for keypoints without any activation.
         settings: how maps become people.
+        scoring: boxes, their scores and keypoints -> estimated similarity with the truth; None ranks by box score and
+            confidences alone.
     """
 
     prior: Tensor
 
     def __init__(
-        self, simple: nn.Module, grouping: nn.Module | None, prior: Tensor, settings: DecodeSettings | None = None
+        self,
+        simple: nn.Module,
+        grouping: nn.Module | None,
+        prior: Tensor,
+        settings: DecodeSettings | None = None,
+        scoring: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.simple = simple
         self.grouping = grouping
+        self.scoring = scoring
         self.settings = settings or DecodeSettings()
         self.register_buffer("prior", prior.float())
 
     def forward(self, image: Tensor) -> PeopleTensors:
         """Raises SimpleTrtError when the image is not [B,3,H,W] with H and W multiples of 32."""
         check_image(image)
-        return self.decode(self.simple(image))
+        return self.decode(*self.look(image))
 
-    def decode(self, maps: Maps) -> PeopleTensors:
-        """Maps of the network -> people: peaks, boxes, then keypoints box by box."""
-        return self.read(maps.pose, find_boxes(maps, self.settings))
+    def look(self, image: Tensor) -> tuple[Maps, Tensor | None]:
+        """Normalised image [B,3,H,W] -> the network's maps, and F_shared [B,C,H/4,W/4] where the gate looks at it."""
+        return look(self.simple, self.grouping, image)
 
-    def read(self, pose: Tensor, found: FoundBoxes) -> PeopleTensors:
+    def decode(self, maps: Maps, shared: Tensor | None = None) -> PeopleTensors:
+        """Maps of the network, and F_shared for a gate that looks at it -> people: peaks, boxes, then keypoints box by
+        box.
+        """
+        return self.read(maps.pose, find_boxes(maps, self.settings), shared)
+
+    def read(self, pose: Tensor, found: FoundBoxes, shared: Tensor | None = None) -> PeopleTensors:
         """Heatmaps [B,K,H/4,W/4] and the boxes to read them in -> people."""
-        return read_people(pose, found, self.grouping, self.prior, self.settings)
+        people = read_people(pose, found, self.grouping, self.prior, self.settings, shared)
+        return people._replace(scores=self.score_people(found.boxes, found.scores, people.keypoints))
 
     def candidates(self, maps: Maps) -> tuple[Tensor, Tensor]:
         """Boxes before the soft-NMS, best first: [B,C,4] in network-input pixels, and scores [B,C]; unused rows are 0.
@@ -124,9 +147,15 @@ class Predictor(nn.Module):
         num = emitted.sum(1, dtype=torch.int32)
         return FoundBoxes(torch.where(emitted[..., None], rows, 0.0), torch.where(emitted, kept, 0.0), num)
 
-    def score_people(self, box_scores: Tensor, keypoints: Tensor) -> Tensor:
-        """Box scores [B,M] and keypoints [B,M,K,3] -> scores of the people [B,M]."""
-        return person_scores(box_scores, keypoints[..., 2], self.settings.sure)
+    def score_people(self, boxes: Tensor, box_scores: Tensor, keypoints: Tensor) -> Tensor:
+        """Boxes [B,M,4], their scores [B,M] and keypoints [B,M,K,3] -> scores of the people [B,M]."""
+        scores = person_scores(box_scores, keypoints[..., 2], self.settings.sure)
+        if self.scoring is not None:
+            # Both say something: the estimate how good the pose is, the product whether somebody is there at all.
+            scores = self.scoring(boxes, box_scores, keypoints) * scores.sqrt()
+        if self.settings.double_sigma > 0:
+            scores = suppress_doubles(scores, boxes, keypoints, self.settings.double_sigma)
+        return scores
 
 
 def find_boxes(maps: Maps, settings: DecodeSettings) -> FoundBoxes:
@@ -139,8 +168,21 @@ def find_boxes(maps: Maps, settings: DecodeSettings) -> FoundBoxes:
     return FoundBoxes(boxes, box_scores, num)
 
 
+def look(network: nn.Module, grouping: nn.Module | None, image: Tensor) -> tuple[Any, Tensor | None]:
+    """Normalised image [B,3,H,W] -> maps of any network, and its F_shared where the gate has a context."""
+    if getattr(grouping, "context", None) is None:
+        return network(image), None
+    shared, maps = cast("Simple", network).shared_and_maps(image)
+    return maps, shared
+
+
 def read_people(
-    pose: Tensor, found: FoundBoxes, grouping: nn.Module | None, prior: Tensor, settings: DecodeSettings
+    pose: Tensor,
+    found: FoundBoxes,
+    grouping: nn.Module | None,
+    prior: Tensor,
+    settings: DecodeSettings,
+    shared: Tensor | None = None,
 ) -> PeopleTensors:
     """The people in given boxes, however these were found: crop the pose maps, group, read keypoint by keypoint.
 
@@ -150,13 +192,24 @@ def read_people(
         grouping: as in Predictor, like the next two.
         prior: [K,2].
         settings: crop, samples, padding, present and sure count here.
+        shared: F_shared [B,C,H/4,W/4], for a gate with context.
     """
     s = settings
     crops = ops.crop_heatmaps(pose, found.boxes, STRIDE, *s.crop, s.padding, s.samples).clamp(0, 1)
-    if grouping is not None:
+    context = getattr(grouping, "context", None)
+    if context is not None:
+        around = crop_context(context(shared), found.boxes, s).flatten(0, 1)
+        crops = cast("nn.Module", grouping)(crops.flatten(0, 1), around).view_as(crops)
+    elif grouping is not None:
         crops = grouping(crops.flatten(0, 1)).view_as(crops)
     keypoints = ops.read_keypoints(pose, crops, found.boxes, prior, STRIDE, s.padding, s.present)
     return PeopleTensors(found.boxes, person_scores(found.scores, keypoints[..., 2], s.sure), keypoints, found.num)
+
+
+def crop_context(maps: Tensor, boxes: Tensor, settings: DecodeSettings) -> Tensor:
+    """Crops [B,M,E,h/2,w/2] of maps [B,E,H/4,W/4] in the regions of the pose crops, one sample a cell."""
+    h, w = settings.crop
+    return ops.crop_heatmaps(maps, boxes, STRIDE, h // 2, w // 2, settings.padding, 1)
 
 
 def logit(probability: float) -> float:

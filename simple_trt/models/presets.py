@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from simple_trt.errors import UsageError
@@ -17,6 +18,7 @@ from simple_trt.models.hrnet import HRNet
 from simple_trt.models.mobilenet_v2 import MobileNetV2
 from simple_trt.models.predictor import DecodeSettings, Predictor
 from simple_trt.models.regression import Regression, RegressionPredictor
+from simple_trt.models.scoring import Scoring
 from simple_trt.models.simple import Simple
 from simple_trt.skeletons import Skeleton
 
@@ -44,6 +46,9 @@ class Preset:
         pose_separable: whether the pose head is MoveNet's.
         grouping_width: c of the grouping gate.
         grouping_cell: crop cells along each axis that the gate decides about at once, 1 or 2.
+        grouping_context: channels of shared features that the gate sees beside the heatmaps; 0 for the heatmaps alone,
+            as in the paper.
+        scoring_width: of the estimate that people are ranked by; 0 for the product of box score and confidences.
         anchor_width: channels of the detector by regression that this network is compared with (256 in RetinaNet).
         settings: how this network's maps become people.
     """
@@ -56,6 +61,8 @@ class Preset:
     pose_separable: bool = False
     grouping_width: int = 32
     grouping_cell: int = 1
+    grouping_context: int = 0
+    scoring_width: int = 0
     anchor_width: int = 256
     settings: DecodeSettings = field(default_factory=DecodeSettings)
 
@@ -81,11 +88,19 @@ class Preset:
 
     def build_grouping(self, keypoints: int) -> Grouping:
         """A freshly initialised grouping gate for K keypoint classes."""
-        return Grouping(keypoints, self.grouping_width, self.grouping_cell)
+        with torch.device("meta"):
+            channels = BACKBONES[self.backbone]().channels if self.grouping_context else 0
+        return Grouping(keypoints, self.grouping_width, self.grouping_cell, self.grouping_context, channels)
 
-    def build_predictor(self, simple: nn.Module, grouping: nn.Module | None, prior: Tensor) -> Predictor:
+    def build_scoring(self, keypoints: int) -> Scoring | None:
+        """A freshly initialised scoring for K keypoint classes; None in a preset that has none."""
+        return Scoring(keypoints, self.scoring_width) if self.scoring_width else None
+
+    def build_predictor(
+        self, simple: nn.Module, grouping: nn.Module | None, prior: Tensor, scoring: nn.Module | None = None
+    ) -> Predictor:
         """Image -> people, with this preset's decode settings; `prior` [K,2] as in Predictor."""
-        return Predictor(simple, grouping, prior, self.settings)
+        return Predictor(simple, grouping, prior, self.settings, scoring)
 
     def build_comparison(
         self, network: Associative | Regression, grouping: nn.Module | None, prior: Tensor, skeleton: Skeleton
@@ -116,8 +131,10 @@ PRESETS: dict[str, Preset] = {
             pose_separable=True,
             grouping_width=24,
             grouping_cell=2,
+            grouping_context=16,
+            scoring_width=64,
             anchor_width=64,
-            settings=DecodeSettings(crop=(32, 24), samples=1, nms_sigma=0.3),
+            settings=DecodeSettings(crop=(32, 24), samples=1, nms_sigma=0.3, sure=0.0, double_sigma=0.2),
         ),
         Preset(
             "edge-lite",

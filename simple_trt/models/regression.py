@@ -19,7 +19,7 @@ from simple_trt.models.backbone import Backbone
 from simple_trt.models.boxes import hard_nms
 from simple_trt.models.heads import make_pose_head
 from simple_trt.models.hrnet import init_weights
-from simple_trt.models.predictor import DecodeSettings, FoundBoxes, PeopleTensors, check_image, logit, read_people
+from simple_trt.models.predictor import DecodeSettings, FoundBoxes, PeopleTensors, check_image, logit, look, read_people
 from simple_trt.models.simple import STRIDE
 
 DEPTH = 4  # hidden convolutions of a subnet
@@ -120,9 +120,13 @@ class Regression(nn.Module):
         self.pose = make_pose_head(backbone.channels, keypoints, pose_hidden, pose_separable)
 
     def forward(self, image: Tensor) -> AnchorMaps:
+        return self.shared_and_maps(image)[1]
+
+    def shared_and_maps(self, image: Tensor) -> tuple[Tensor, AnchorMaps]:
+        """Image [B,3,H,W] -> F_shared [B,C,H/4,W/4], and what is predicted."""
         levels = self.backbone.levels(image)
-        pyramid = self.pyramid(levels[1:])
-        return AnchorMaps(self.pose(self.backbone.share(levels)), self.score(pyramid)[..., 0], self.box(pyramid))
+        pyramid, shared = self.pyramid(levels[1:]), self.backbone.share(levels)
+        return shared, AnchorMaps(self.pose(shared), self.score(pyramid)[..., 0], self.box(pyramid))
 
 
 class RegressionPredictor(nn.Module):
@@ -156,12 +160,14 @@ class RegressionPredictor(nn.Module):
     def forward(self, image: Tensor) -> PeopleTensors:
         """Raises SimpleTrtError when the image is not [B,3,H,W] with H and W multiples of 32."""
         check_image(image)
-        return self.decode(self.network(image))
+        return self.decode(*look(self.network, self.grouping, image))
 
-    def decode(self, maps: AnchorMaps) -> PeopleTensors:
-        """Maps of the network -> people: anchors, boxes, then keypoints box by box."""
+    def decode(self, maps: AnchorMaps, shared: Tensor | None = None) -> PeopleTensors:
+        """Maps of the network, and F_shared for a gate with context -> people: anchors, boxes, then keypoints box by
+        box.
+        """
         found = find_boxes(maps, self.settings, self.anchors)
-        return read_people(maps.pose, found, self.grouping, self.prior, self.settings)
+        return read_people(maps.pose, found, self.grouping, self.prior, self.settings, shared)
 
 
 def find_boxes(maps: AnchorMaps, settings: DecodeSettings, anchors: AnchorSettings | None = None) -> FoundBoxes:

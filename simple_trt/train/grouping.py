@@ -20,13 +20,14 @@ from simple_trt.data.labels import Sample
 from simple_trt.errors import SimpleTrtError
 from simple_trt.models.boxes import box_iou
 from simple_trt.models.grouping import Grouping
-from simple_trt.models.predictor import DecodeSettings, FoundBoxes, find_boxes
+from simple_trt.models.predictor import DecodeSettings, FoundBoxes, crop_context, find_boxes, look
 from simple_trt.train.ownership import own_masks
 
 FindBoxes = Callable[[Any, DecodeSettings], FoundBoxes]
 """Maps of a network, which have a field `pose`, -> the boxes that they hold."""
 
-MIN_POINT = 0.3  # probability of the points of the boxes that are learnt from
+MIN_POINT = 0.1  # probability of the points of the boxes that are learnt from: what a user's boxes have at least
+BOXES = 3  # of one person, the best, at most: more would be much the same
 MIN_IOU = 0.5  # a predicted box stands for the person it overlaps this much
 JITTER = 0.1  # of a box's size: how far annotated boxes are moved and stretched
 MIN_KEYPOINTS = 3  # labelled keypoints that make a person worth learning from
@@ -59,19 +60,24 @@ def harvest(
     batch: int = 4,
     workers: int = 0,
     find: FindBoxes = find_boxes,
+    gate: nn.Module | None = None,
 ) -> Iterator[list[Tensor]]:
-    """Crops to learn from, batch by batch: [crops [n,K,h,w] float16 in 0..1, keep [n,K,h,w] bool, weight [n,K] bool].
+    """Crops to learn from, batch by batch: [crops [n,K,h,w] float16 in 0..1, keep [n,K,h,w] bool, weight [n,K] bool,
+    shared [n,C,h/2,w/2] float16].
 
-    keep marks the person's own activation of each class; weight is 0 for unlabelled classes. Boxes are the network's
-    own, as `find` reads them from its maps, where they match a person, and jittered annotated ones.
+    keep marks the person's own activation of each class; weight is 0 for unlabelled classes; shared are crops of the
+    shared features where `gate` has a context (C is 0 otherwise). Boxes are the network's own, as `find` reads them
+    from its maps, where they match a person, and jittered annotated ones.
     """
     model.eval()
     certain = dataclasses.replace(settings, point_threshold=MIN_POINT)
     generator = torch.Generator().manual_seed(dataset.seed)
     for items in DataLoader(dataset, batch, num_workers=workers):
-        maps = model(items["image"])
-        candidates = _candidates(find(maps, certain).boxes, items, generator)
-        yield own_masks(maps.pose, candidates, items, settings, dataset.skeleton.sigmas)
+        maps, shared = look(model, gate, items["image"])
+        boxes, owner = _candidates(find(maps, certain).boxes, items, generator)
+        around = crop_context(maps.pose[:, :0] if shared is None else shared, boxes, settings)
+        crops = own_masks(maps.pose, (boxes, owner), items, settings, dataset.skeleton.sigmas)
+        yield [*crops, around[owner >= 0].half()]
 
 
 def _candidates(predicted: Tensor, items: dict[str, Tensor], generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -80,6 +86,8 @@ def _candidates(predicted: Tensor, items: dict[str, Tensor], generator: torch.Ge
     learnable = (items["keypoints"][..., 2] > 0).sum(2) >= MIN_KEYPOINTS
     iou, owner = box_iou(predicted, people).max(2)
     owner = torch.where((iou >= MIN_IOU) & learnable.gather(1, owner), owner, -1)
+    earlier = (owner[:, :, None] == owner[:, None]).tril(-1).sum(2)
+    owner = torch.where(earlier < BOXES, owner, -1)
     size = (people[..., 2:] - people[..., :2]).repeat(1, 1, 2)
     moved = people + size * JITTER * (2 * torch.rand(people.shape, generator=generator) - 1)
     index = torch.arange(people.shape[1]).expand(people.shape[:2])
@@ -130,9 +138,9 @@ def train_grouping(
 def _epoch(gate: Grouping, loader: DataLoader[tuple[Tensor, ...]], optimizer: torch.optim.Optimizer) -> float:
     gate.train()
     total = 0.0
-    for crops, keep, weight in loader:
+    for crops, keep, weight, shared in loader:
         values = crops.float()
-        loss = grouping_loss(gate.logits(values), values, keep, weight.float())
+        loss = grouping_loss(gate.logits(values, shared.float()), values, keep, weight.float())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

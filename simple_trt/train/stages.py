@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from simple_trt.train.learners import AssociativeLearner, Learner, PointLearner,
 from simple_trt.train.mimicking import Mimicking
 from simple_trt.train.parallel import Processes
 from simple_trt.train.quantising import QuantisedNetwork
+from simple_trt.train.scoring import harvest_people, train_scoring
 from simple_trt.train.teachers import HeatmapTeacher, load_teacher
 from simple_trt.train.trainer import Trainer
 
@@ -221,7 +223,8 @@ def _load_movenet(model: Simple, config: TrainConfig, dataset: PoseDataset) -> N
 def train_gate(
     model: Path, config: TrainConfig, samples: Sequence[Sample], out: Path, epochs: int = 20, progress: bool = True
 ) -> Path:
-    """Train the grouping gate of the checkpoint `model`, whose network stays as it is.
+    """Train the grouping gate of the checkpoint `model`, whose network stays as it is, and what ranks the people that
+    both find, where the preset has that.
 
     Raises UsageError for a network that groups by tags.
     """
@@ -236,14 +239,18 @@ def train_gate(
     gate = preset.build_grouping(len(skeleton))
     dataset = PoseDataset(samples, config.augmentation, skeleton, config.seed)
     batch = 4
-    crops = harvest(start.simple, dataset, preset.settings, batch, config.workers, find)
-    bar = tqdm(crops, total=-(-len(dataset) // batch), unit="batch", desc="harvest", disable=not progress or None)
-    losses = train_grouping(gate, list(bar), epochs, seed=config.seed, progress=progress)
-    training: dict[str, Any] = start.meta.training | {
-        "grouping": {"epochs": epochs, "pictures": len(samples), "loss": losses[-1]}
-    }
-    meta = replace(start.meta, training=training, quantisation=_without_gate(start.meta.quantisation))
-    return save_model(out, start._replace(grouping=gate, meta=meta))
+    bar = partial(tqdm, total=-(-len(dataset) // batch), unit="batch", disable=not progress or None)
+    crops = harvest(start.simple, dataset, preset.settings, batch, config.workers, find, gate)
+    losses = train_grouping(gate, list(bar(crops, desc="harvest")), epochs, seed=config.seed, progress=progress)
+    done: dict[str, Any] = {"grouping": {"epochs": epochs, "pictures": len(samples), "loss": losses[-1]}}
+    scoring = preset.build_scoring(len(skeleton)) if isinstance(start.simple, Simple) else None
+    if scoring is not None:
+        predictor = preset.build_predictor(start.simple, gate, start.prior)
+        people = list(bar(harvest_people(predictor, dataset, batch, config.workers), desc="people"))
+        losses = train_scoring(scoring, people, skeleton.flip_order, seed=config.seed, progress=progress)
+        done["scoring"] = {"people": sum(len(part[0]) for part in people), "loss": losses[-1]}
+    meta = replace(start.meta, training=start.meta.training | done, quantisation=_without_gate(start.meta.quantisation))
+    return save_model(out, start._replace(grouping=gate, scoring=scoring, meta=meta))
 
 
 def _without_gate(quantisation: Quantisation | None) -> Quantisation | None:
@@ -258,5 +265,5 @@ def save_model(out: Path, checkpoint: Checkpoint) -> Path:
     """Write out/model.safetensors; returns its path."""
     out.mkdir(parents=True, exist_ok=True)
     simple: nn.Module = checkpoint.simple
-    checkpoints.save(out / MODEL, simple, checkpoint.grouping, checkpoint.prior, checkpoint.meta)
+    checkpoints.save(out / MODEL, simple, checkpoint.grouping, checkpoint.prior, checkpoint.meta, checkpoint.scoring)
     return out / MODEL
