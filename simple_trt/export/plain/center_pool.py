@@ -8,7 +8,7 @@ from simple_trt.export.plain.subgraph import Input, Subgraph, Value
 def center_pool(graph: Subgraph, column: Input, row: Input) -> tuple[Value, ...]:
     """The maximum of each column of one map plus that of each row of another, both ``[B,C,H,W]`` (CenterNet).
 
-    MaxPool, because OpenVINO's ReduceMax takes five times as long in the layout of its convolutions. NaN and -inf are
+    MaxPool, because OpenVINO's ReduceMax is several times slower in the layout of its convolutions. NaN and -inf are
     as in CornerPool; everything else is exact.
     """
     return (
