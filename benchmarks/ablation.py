@@ -128,8 +128,10 @@ def _measure(
 
 def _first_stage(config: TrainConfig, samples: list[Sample], args: argparse.Namespace) -> Path:
     """State of the common first stage of this seed, trained now where it is not there yet."""
-    plain = config.replace(mimic_from=0, teacher="")
-    until = round(config.epochs * (load_config(args.base).mimic_from - 1) / load_config(args.base).epochs)
+    base = load_config(args.base)
+    # What a row will mimic is no setting of the stage before, or the next row would not take its state.
+    plain = config.replace(mimic_from=0, teacher="", mimic=base.mimic)
+    until = round(config.epochs * (base.mimic_from - 1) / base.epochs)
     out = args.work / "ablation" / f"stage1-{config.seed}"
     trainer = make_trainer(plain, samples, out, args.device)
     trainer.resume()

@@ -94,12 +94,12 @@ def balance(network: nn.Module, images: Tensor, pose: bool = True) -> None:
     """
     backbone = cast("MobileNetV2", network.backbone)
     lateral, smooth = (cast("list[nn.Sequential]", list(part)) for part in (backbone.lateral, backbone.smooth))
-    separables = {  # each with the batch norms whose sum it reads
+    separables: dict[nn.Sequential, tuple[nn.Module, ...]] = {  # each with the batch norms whose sum it reads
         smooth[2]: (lateral[3][1], lateral[2][1]),
         smooth[1]: (smooth[2][2], lateral[1][1]),
         smooth[0]: (smooth[1][2], lateral[0][1]),
     }
-    end, norm = smooth[0], smooth[0][2]
+    end, norm = cast("nn.Module", smooth[0]), smooth[0][2]
     if pose:
         head = _pose_layers(network)
         separables[head] = (norm,)
