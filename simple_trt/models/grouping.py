@@ -47,7 +47,7 @@ class Grouping(nn.Module):
         self.skip2, self.up2 = conv_bn(c2, c2, 1), conv_bn(c2, c2, 3)
         self.narrow, self.up1 = conv_bn(c2, c, 1), conv_bn(c, c, 3)
         self.gate = nn.Conv2d(c, keypoints, 1)
-        self.context = nn.Conv2d(channels, context, 1) if context else None
+        self.context = Reduction(channels, context, 1) if context else None
         self.look = nn.Conv2d(context, c, 3, padding=1, bias=False) if context else None
         init_weights(self)
         self._open_gate()
@@ -86,11 +86,26 @@ class Grouping(nn.Module):
         """Features at half the resolution of `x`, which have seen a level at an eighth of it."""
         e1 = self.down1(x)
         if self.look is not None:
-            e1 = e1 + self.look(context)
+            e1 = e1 + self.look(cast("Reduction", self.context).finished(cast("Tensor", context)))
         e1 = F.relu(e1)
         e2 = self.down2(e1)
         d2 = self.up2(double(self.down3(e2)) + self.skip2(e2))
         return self.up1(double(self.narrow(d2)) + e1)
+
+
+class Reduction(nn.Conv2d):
+    """A 1x1 convolution that leaves its bias to be added behind the crop. So it commutes with cropping, whose zeros
+    outside the picture stay zeros: what the gate learns on crops of the shared features is what it sees in the end.
+    """
+
+    def forward(self, shared: Tensor) -> Tensor:
+        """[n,C,h,w] -> [n,E,h,w], without the bias."""
+        return F.conv2d(shared, self.weight)
+
+    def finished(self, crops: Tensor) -> Tensor:
+        """Crops [n,E,h,w] of what `forward` gave, or of nothing -> with the bias."""
+        assert self.bias is not None
+        return crops + self.bias[:, None, None]
 
 
 def double(x: Tensor) -> Tensor:

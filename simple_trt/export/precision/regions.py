@@ -10,14 +10,17 @@ from simple_trt.export.lowering import decode_op
 
 # The pools only compare and add: they take part in the network's precision.
 EXACT_OPS = frozenset({"FindPeaks", "GroupBoxes", "CropHeatmaps", "ReadKeypoints"})
-LAST_OP = "ReadKeypoints"
+CROP_OP = "CropHeatmaps"  # what is made of its crops, the gate, is network again
 
 
 def float32_nodes(graph: onnx.GraphProto) -> set[str]:
-    """Names of the nodes that stay float32: the decode, in either lowering, and what becomes of the keypoints."""
-    last = {name for node in graph.node if decode_op(node) == LAST_OP for name in node.output}
-    kept = {node.name for node in graph.node if decode_op(node) in EXACT_OPS}
-    return kept | {node.name for node in downstream(graph, last)}
+    """Names of the nodes that stay float32: the decode, in either lowering, and what becomes of boxes and keypoints.
+
+    Areas of boxes exceed what float16 can hold, and so the scores made of them stay as exact as the decode.
+    """
+    exact = [node for node in graph.node if decode_op(node) in EXACT_OPS]
+    found = {name for node in exact if decode_op(node) != CROP_OP for name in node.output}
+    return {node.name for node in exact} | {node.name for node in downstream(graph, found, CROP_OP)}
 
 
 def last_convolutions(graph: onnx.GraphProto) -> set[str]:
@@ -40,11 +43,11 @@ def last_convolutions(graph: onnx.GraphProto) -> set[str]:
     return found
 
 
-def downstream(graph: onnx.GraphProto, names: Iterable[str]) -> list[onnx.NodeProto]:
-    """All nodes that depend on one of these tensors; the graph is in topological order."""
+def downstream(graph: onnx.GraphProto, names: Iterable[str], end: str) -> list[onnx.NodeProto]:
+    """All nodes that depend on one of these tensors other than through the op `end`; in topological order."""
     reached, nodes = set(names), []
     for node in graph.node:
-        if reached.intersection(node.input):
+        if decode_op(node) != end and reached.intersection(node.input):
             reached |= set(node.output)
             nodes.append(node)
     return nodes
