@@ -78,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Build, measure and write the result; 1 when a row failed."""
     p = parser("precision", __doc__ or "", rounds=8, iterations=8)
     p.add_argument("--model", default=BUNDLED, help="a bundled model or a checkpoint")
+    p.add_argument("--rows", nargs="+", choices=[row.name for row in ROWS], help="measure these only, beside kept ones")
     p.add_argument("--limit", type=int, help="only the first so many photos")
     p.add_argument("--max-ap-drop", default="0.005", metavar="X", help="limit of the searches")
     p.add_argument("--search-photos", default="128", metavar="N")
@@ -94,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_result(args.out, "precision", about | load.to_json(), **bench.facts(), rows=made)
 
     for row in ROWS:
-        if row.name not in rows or "failed" in rows[row.name]:
+        if row.name in (args.rows or [row.name]) and (row.name not in rows or "failed" in rows[row.name]):
             say(f"precision: {row.name}")
             rows[row.name] = bench.measure(row)
             write()
@@ -151,7 +152,8 @@ class _Bench:
         """Time the CPU engines in interleaved rounds; into their rows."""
         picture = read_picture(group_photo(self.data))
         inputs = {TASK: save_arrays(self.args.work / "photo.npz", {"image": network_input(picture, SIZE)})}
-        wanted = [row for row in ROWS if row.name.startswith("cpu") and "failed" not in rows[row.name]]
+        made = [row for row in ROWS if row.name in rows and "failed" not in rows[row.name]]
+        wanted = [row for row in made if row.name.startswith("cpu")]
         with ExitStack() as stack:
             turns = {}
             for row in wanted:

@@ -92,6 +92,15 @@ def test_it_goes_on_row_by_row(builds):
     assert len(asked) == done + 3
 
 
+def test_chosen_rows_are_measured_beside_those_that_are_kept(builds):
+    run, asked, _, folder = builds
+    run("--rows", "cpu fp32")
+    assert list(rows_in(folder)) == ["cpu fp32"]
+    run("--rows", "rtx fp16")
+    assert list(rows_in(folder)) == ["cpu fp32", "rtx fp16"]
+    assert len(asked) == 2
+
+
 def test_rows_of_other_photos_or_limits_are_not_kept(builds):
     run, asked, _, _ = builds
     run()
