@@ -106,8 +106,8 @@ def test_grouping_learns_to_drop_the_second_of_two_peaks():
     keep = torch.zeros_like(crops, dtype=torch.bool)
     keep[:, :, :8, :8] = True
     weight = torch.ones(64, 17, dtype=torch.bool)
-    gate = Grouping(17, 8)
-    losses = train_grouping(gate, [[crops.half(), keep, weight]], epochs=40, batch=32, lr=1e-2, progress=False)
+    gate, around = Grouping(17, 8), torch.zeros(64, 0, 8, 8).half()
+    losses = train_grouping(gate, [[crops.half(), keep, weight, around]], epochs=40, batch=32, lr=1e-2, progress=False)
     assert losses[-1] < 0.3 * losses[0]
     with torch.no_grad():
         opened = gate(crops[:1])[0, 0]
