@@ -15,6 +15,7 @@ from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.export import export_onnx
 from simple_trt.models import checkpoints
 from simple_trt.models.grouping import Grouping
+from simple_trt.models.presets import PRESETS
 from simple_trt.skeletons import COCO
 from simple_trt.train.config import TrainConfig
 from simple_trt.train.grouping import grouping_loss, keypoint_prior, train_grouping
@@ -32,19 +33,43 @@ CONFIG = TrainConfig(
 )
 
 
-def test_both_stages_leave_a_loadable_model(samples, tmp_path):
+@pytest.fixture
+def bold(monkeypatch):
+    """The edge preset with a threshold at which a network that has hardly learnt finds somebody too."""
+    edge = PRESETS["edge"]
+    settings = dataclasses.replace(edge.settings, point_threshold=0.01)
+    monkeypatch.setitem(PRESETS, "edge", dataclasses.replace(edge, settings=settings))
+
+
+def test_both_stages_leave_a_loadable_model(samples, tmp_path, bold):
     network = train_network(CONFIG, samples, tmp_path / "run", progress=False)
     first = checkpoints.load(network)
-    assert first.grouping is None and first.meta.training["pictures"] == 6
+    assert first.grouping is None and first.scoring is None and first.meta.training["pictures"] == 6
     with pytest.raises(SimpleTrtError, match="finds nobody"):
         train_grouping(Grouping(17, 8), [], progress=False)
     full = checkpoints.load(train_gate(network, CONFIG, samples, tmp_path / "gate", epochs=1, progress=False))
     assert full.grouping is not None
     assert full.meta.training["grouping"]["epochs"] == 1
+    assert full.scoring is not None and full.predictor().scoring is full.scoring
+    assert full.meta.training["scoring"]["people"] > 0 and np.isfinite(full.meta.training["scoring"]["loss"])
     same = zip(first.simple.state_dict().values(), full.simple.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in same)
     people = full.predictor()(torch.zeros(1, 3, 64, 64))
     assert people.keypoints.shape == (1, 32, 17, 3)
+
+
+def test_people_of_a_network_that_finds_nobody_cannot_be_ranked(samples, tmp_path):
+    network = train_network(CONFIG, samples, tmp_path / "run", progress=False)
+    with pytest.raises(SimpleTrtError, match="finds nobody") as error:
+        train_gate(network, CONFIG, samples, tmp_path / "gate", epochs=1, progress=False)
+    assert "further" in error.value.cure and not (tmp_path / "gate").exists()
+
+
+def test_a_preset_without_scoring_trains_its_gate_alone(samples, tmp_path):
+    config = CONFIG.replace(preset="edge-lite")
+    network = train_network(config, samples, tmp_path / "run", progress=False)
+    full = checkpoints.load(train_gate(network, config, samples, tmp_path / "gate", epochs=1, progress=False))
+    assert full.grouping is not None and full.scoring is None and "scoring" not in full.meta.training
 
 
 def test_a_teacher_is_trained_and_then_mimicked(samples, tmp_path):
@@ -136,7 +161,7 @@ def parse():
     return run
 
 
-def test_command_trains_and_prints_the_checkpoint(parse, coco_files, tmp_path, capsys):
+def test_command_trains_and_prints_the_checkpoint(parse, coco_files, tmp_path, capsys, bold):
     data, images = coco_files
     common = ("--data", data, "--images", images, "--out", tmp_path / "out", "--preset", "edge", "--batch", 3)
     code = parse(*common, "--size", 64, "--epochs", 1, "--workers", 0, "--grouping-epochs", 1)
