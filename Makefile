@@ -10,7 +10,7 @@ MINUTES ?= 60
 
 .DEFAULT_GOAL := help
 RESULTS ?= benchmarks/results
-BENCHMARKS := latency kernels people stages accuracy tracking
+BENCHMARKS := latency kernels people stages accuracy parts tracking
 .PHONY: help demo test pytest lint build emulator gpu bench fuzz soak clean
 
 help:  ## list the targets

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from benchmarks.conditions import Load, conditions
 from benchmarks.options import data_folder, output_parser, run_main, say
 from benchmarks.photos import validation
@@ -35,8 +37,8 @@ TRAINING = (
     ("coco_small/person_keypoints_small.json", "coco_small/images"),
 )
 CURVE = 40  # points of a learning curve that are kept
-GATE_PICTURES = 700  # the most crowded ones: elsewhere there is nothing to group
-GATE_EPOCHS = 12
+GATE_PICTURES = 500  # the most crowded ones: elsewhere there is nothing to group
+GATE_EPOCHS = 8
 
 
 class Row(NamedTuple):
@@ -64,13 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     p.add_argument("--seeds", nargs="+", type=int, default=[0])
     p.add_argument("--base", default="edge-ablation", help="configuration under every row")
-    p.add_argument("--init", default="", help="ImageNet weights of the backbone")
+    p.add_argument("--init", default="", help="what the backbone starts from: for edge-ablation, MoveNet's ONNX file")
     p.add_argument("--teacher", default="", help="whom the rows 3(d) and 3(e) mimic, and 3(c) where it shows features")
     p.add_argument("--feature-teacher", default="", help="whom row 3(c) mimics: a top-down checkpoint")
     p.add_argument("--epochs", type=int, help="of each run; mimicking keeps its share of them")
-    p.add_argument("--limit", type=int, help="train and measure on the first so many photos of each set")
+    p.add_argument("--limit", type=int, help="train on the first so many photos of each set")
+    p.add_argument("--photos", type=int, help="measure on the first so many photos of the split")
     p.add_argument("--device", default="cpu")
     args = p.parse_args(argv)
+    torch.set_num_threads(args.threads)
     load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     rows = read_result(args.out)["rows"] if args.out.exists() else []
     samples = _samples(data, args.limit)
@@ -81,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = _config(name, seed, args)
         rows.append(ROWS[name]._asdict() | {"name": name, "seed": seed} | _measure(config, name, samples, data, args))
         teachers = {"teacher": Path(args.teacher).name, "feature_teacher": Path(args.feature_teacher).name}
-        settings = {"base": args.base, "epochs": config.epochs} | teachers
+        settings = {"base": args.base, "epochs": config.epochs, "pictures": len(samples)} | teachers
         write_result(args.out, "ablation", about | load.to_json(), settings=settings, rows=rows)
     return 0
 
@@ -117,15 +121,17 @@ def _measure(
     if config.network != "associative":
         path = _gate(path, config, samples)
     with Session.open(path) as session:
-        metrics = evaluate(session.predict, *validation(data), limit=args.limit)
+        metrics = evaluate(session.predict, *validation(data), limit=args.photos)
     logs = [out.with_name(f"stage1-{config.seed}") / LOG] if name.startswith("table3") else []
     return {"metrics": metrics, "curve": _curve([*logs, out / LOG])}
 
 
 def _first_stage(config: TrainConfig, samples: list[Sample], args: argparse.Namespace) -> Path:
     """State of the common first stage of this seed, trained now where it is not there yet."""
-    plain = config.replace(mimic_from=0, teacher="")
-    until = round(config.epochs * (load_config(args.base).mimic_from - 1) / load_config(args.base).epochs)
+    base = load_config(args.base)
+    # What a row will mimic is no setting of the stage before, or the next row would not take its state.
+    plain = config.replace(mimic_from=0, teacher="", mimic=base.mimic)
+    until = round(config.epochs * (base.mimic_from - 1) / base.epochs)
     out = args.work / "ablation" / f"stage1-{config.seed}"
     trainer = make_trainer(plain, samples, out, args.device)
     trainer.resume()

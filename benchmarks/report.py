@@ -25,6 +25,7 @@ from benchmarks.tables import (
     conditions_line,
     kernel_tables,
     latency_tables,
+    parts_tables,
     precision_tables,
     stage_tables,
 )
@@ -42,6 +43,7 @@ RENDERERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "people": people_tables,
     "stages": stage_tables,
     "accuracy": accuracy_tables,
+    "parts": parts_tables,
     "precision": precision_tables,
     "training": training_tables,
     "ablation": ablation_tables,

@@ -12,6 +12,7 @@ __all__ = [
     "kernel_tables",
     "latency_tables",
     "ms_cells",
+    "parts_tables",
     "precision_tables",
     "stage_tables",
     "table",
@@ -139,6 +140,15 @@ def accuracy_tables(result: Result) -> str:
     head = ["", "AP", "AP50", "AP75", "APM", "APL", "AR", "standard error of AP", "AP lost against torch", "ms a photo"]
     photos = result["settings"]["photos"]
     return f"{result['model']['name']}, first {photos} photos of the 300-image split:\n\n{table(head, rows)}"
+
+
+def parts_tables(result: Result) -> str:
+    """AP with one part of the decode changed at a time, and the difference from the first row."""
+    keys = ("AP", "AP50", "AP75", "APM", "APL", "AR")
+    base = result["rows"][0]["AP"]
+    rows = [[r["name"], *(_share(r[key]) for key in keys), f"{r['AP'] - base:+.3f}"] for r in result["rows"]]
+    what = f"{result['model']['name']}, first {result['settings']['photos']} photos of the 300-image split"
+    return f"{what}:\n\n{table(['', *keys, 'AP against the first'], rows)}"
 
 
 def precision_tables(result: Result) -> str:

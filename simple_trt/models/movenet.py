@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from simple_trt.errors import SimpleTrtError
 from simple_trt.models.inverted_residual import InvertedResidual
 from simple_trt.models.mobilenet_v2 import MobileNetV2
-from simple_trt.models.simple import Simple
 
 if TYPE_CHECKING:
     import onnx
@@ -37,9 +36,9 @@ class Convolution(NamedTuple):
     source: str
 
 
-def load_movenet(network: Simple, path: str | Path) -> None:
+def load_movenet(network: nn.Module, path: str | Path, pose: bool = True) -> None:
     """Fill backbone and pose head of `network` from an ONNX file of MoveNet MultiPose, so that the features are
-    MoveNet's.
+    MoveNet's. Without `pose` its heads stay as they are, and it may be any network that has a `backbone`.
 
     Where the network is wider, MoveNet's channels come first, and read nothing from the others, which keep their random
     start. Batch norms become a scale of one and MoveNet's bias: training must keep their statistics
@@ -55,9 +54,10 @@ def load_movenet(network: Simple, path: str | Path) -> None:
         with torch.no_grad():
             _fill_trunk(network.backbone, convolutions)
             _fill_pyramid(network.backbone, convolutions)
-            layers = cast("nn.Sequential", network.pose.layers)
-            _fill_separable(layers, f"{POSE}re_lu", convolutions)
-            _fill_last(layers[4], _find(convolutions, f"{POSE}conv2d"))
+            if pose:
+                layers = _pose_layers(network)
+                _fill_separable(layers, f"{POSE}re_lu", convolutions)
+                _fill_last(layers[4], _find(convolutions, f"{POSE}conv2d"))
     except (StopIteration, RuntimeError, LookupError, TypeError) as error:
         raise SimpleTrtError(
             f"'{path}' is not MoveNet MultiPose ({str(error) or 'it has too few convolutions'})",
@@ -65,7 +65,7 @@ def load_movenet(network: Simple, path: str | Path) -> None:
         ) from error
 
 
-def hold_movenet(network: Simple, path: str | Path) -> None:
+def hold_movenet(network: nn.Module, path: str | Path, pose: bool = True) -> None:
     """Keep what `load_movenet` filled as it is while the rest of the network learns: its gradients become zero.
 
     Weight decay would still move it. Called before or after `balance`, and before training.
@@ -77,7 +77,7 @@ def hold_movenet(network: Simple, path: str | Path) -> None:
     with torch.no_grad():
         for parameter in filled.parameters():
             parameter.fill_(torch.nan)
-    load_movenet(filled, path)
+    load_movenet(filled, path, pose)
     for own, other in zip(network.parameters(), filled.parameters(), strict=True):
         held = ~other.detach().isnan()
         if held.any():
@@ -85,30 +85,36 @@ def hold_movenet(network: Simple, path: str | Path) -> None:
 
 
 @torch.no_grad()
-def balance(network: Simple, images: Tensor) -> None:
+def balance(network: nn.Module, images: Tensor, pose: bool = True) -> None:
     """Scale every channel of pyramid and pose head to a root mean square of one over `images` [B,3,H,W], without a
-    change of what the network computes from MoveNet's channels.
+    change of what the network computes from MoveNet's channels. Without `pose`, where fresh heads read F_shared, this
+    is scaled and nothing makes up for it.
 
     MoveNet's features reach several hundreds. A step of Adam, which moves every weight alike, would throw them about.
     """
     backbone = cast("MobileNetV2", network.backbone)
     lateral, smooth = (cast("list[nn.Sequential]", list(part)) for part in (backbone.lateral, backbone.smooth))
-    pose = cast("nn.Sequential", network.pose.layers)
-    separables = {  # each with the batch norms whose sum it reads
+    separables: dict[nn.Sequential, tuple[nn.Module, ...]] = {  # each with the batch norms whose sum it reads
         smooth[2]: (lateral[3][1], lateral[2][1]),
         smooth[1]: (smooth[2][2], lateral[1][1]),
         smooth[0]: (smooth[1][2], lateral[0][1]),
-        pose: (smooth[0][2],),
     }
-    sizes = _measure(network, images, [*separables, *(layers[0] for layers in separables), pose[3]])
+    end, norm = cast("nn.Module", smooth[0]), smooth[0][2]
+    if pose:
+        head = _pose_layers(network)
+        separables[head] = (norm,)
+        end, norm = head[3], head[2]
+    # A network for comparison may read the levels: only the backbone by itself is sure to be called as a whole.
+    sizes = _measure(network if pose else backbone, images, [*separables, *(s[0] for s in separables), end])
     for layers, norms in separables.items():
         before, between = sizes[layers][0], sizes[layers[0]][1]
         _divide(norms, before)
         _scale(layers[0], (before / between).view(-1, 1, 1, 1))
         _scale(layers[1], between.view(1, -1, 1, 1))
-    hidden = sizes[pose[3]][1]
-    _divide((pose[2],), hidden)
-    _scale(pose[4], hidden.view(1, -1, 1, 1))
+    last = sizes[end][1]
+    _divide((norm,), last)
+    if pose:
+        _scale(head[4], last.view(1, -1, 1, 1))
 
 
 def _measure(network: nn.Module, images: Tensor, modules: list[nn.Module]) -> dict[nn.Module, tuple[Tensor, Tensor]]:
@@ -127,6 +133,10 @@ def _measure(network: nn.Module, images: Tensor, modules: list[nn.Module]) -> di
     for handle in handles:
         handle.remove()
     return sizes
+
+
+def _pose_layers(network: nn.Module) -> nn.Sequential:
+    return cast("nn.Sequential", cast("nn.Module", network.pose).layers)
 
 
 def _divide(norms: Iterable[nn.Module], sizes: Tensor) -> None:

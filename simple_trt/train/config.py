@@ -33,9 +33,10 @@ class TrainConfig:
     (0: none). ema: decay of the averaged weights that are saved (0: off). amp: "off" or "bf16" autocast. sync_bn:
     batch norms over all processes' pictures. save_every: steps between saved states. samples_every: epochs between
     sample pictures (0: none). tensorboard: write its events. init: path of foreign backbone weights or of one of our
-    checkpoints to start from ("": random). seed: of everything random. freeze: modules that keep their weights and
-    statistics (such as "backbone.stem"); fixed_statistics: modules that learn, but whose batch norms keep theirs;
-    slow: modules that learn at slow_rate times lr. hold: what `init`, an ONNX file of MoveNet, gave to a network that
+    checkpoints to start from ("": random). backbone_only: whatever else `init` has, all but the backbone starts
+    afresh. seed: of everything random. freeze: modules that keep their weights and statistics (such as
+    "backbone.stem"); fixed_statistics: modules that learn, but whose batch norms keep theirs; slow: modules that learn
+    at slow_rate times lr. hold: what `init`, an ONNX file of MoveNet, gave to a network that
     is wider stays as it is, and the rest learns. pose_background: see pose_loss. mimic_from: first epoch (1-based) of
     mimicking, 0 for never; teacher: its file, where it mimics one; official_teacher: see load_teacher. augmentation:
     of pictures; person: of the crops that a teacher is trained on; mimic: what is mimicked; quantise: how int8 is
@@ -66,6 +67,7 @@ class TrainConfig:
     tensorboard: bool = True
     workers: int = 2
     init: str = ""
+    backbone_only: bool = False
     seed: int = 0
     mimic_from: int = 0
     teacher: str = ""

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from simple_trt.data.dataset import PoseDataset
 from simple_trt.errors import SimpleTrtError
@@ -24,15 +24,14 @@ from simple_trt.train.ownership import AREA
 UNLABELLED = 0.3  # a box that overlaps somebody without keypoints this much cannot be judged by them
 ALIKE = 0.3  # unless it is this similar to somebody with keypoints
 
-People = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Boxes [n,4], their scores [n], keypoints [n,K,3] and similarity with the truth [n]."""
-
 
 @torch.no_grad()
 def harvest_people(
     predictor: Predictor, dataset: PoseDataset, batch: int = 4, workers: int = 0
 ) -> Iterator[list[Tensor]]:
-    """Everybody whom the predictor finds in the pictures and who can be judged, batch by batch: a list as People."""
+    """Everybody whom the predictor finds in the pictures and who can be judged, batch by batch: boxes [n,4], their
+    scores [n], keypoints [n,K,3] and similarity with the truth [n].
+    """
     predictor.eval()
     sigmas = torch.tensor(dataset.skeleton.sigmas)
     for items in DataLoader(dataset, batch, num_workers=workers):
@@ -80,32 +79,37 @@ def train_scoring(
     Raises:
         SimpleTrtError: there is nobody to learn from.
     """
-    from tqdm import trange
-
     if not sum(len(part[0]) for part in parts):
         raise SimpleTrtError("the network finds nobody in the training pictures", "Train the network further.")
     boxes, scores, keypoints, target = (torch.cat(column) for column in zip(*parts, strict=True))
     seen = torch.cat([describe(boxes, scores, k) for k in (keypoints, mirrored(boxes, keypoints, flip_order))])
-    target = target.repeat(2)
     mean, spread = seen.mean(0), seen.std(0, correction=0) + 1e-3
-    optimizer = torch.optim.AdamW(scoring.parameters(), lr=lr, weight_decay=1e-3)
-    steps = max(1, len(seen) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * steps)
-    generator = torch.Generator().manual_seed(seed)
+    data = TensorDataset((seen - mean) / spread, target.repeat(2))
+    loader = DataLoader(data, batch, shuffle=True, generator=torch.Generator().manual_seed(seed))
+    losses = _learn(scoring.layers, loader, epochs, lr, progress)
+    fold(cast("nn.Linear", scoring.layers[0]), mean, spread)
+    return losses
+
+
+def _learn(
+    layers: nn.Module, loader: DataLoader[tuple[Tensor, ...]], epochs: int, lr: float, progress: bool
+) -> list[float]:
+    from tqdm import trange
+
+    optimizer = torch.optim.AdamW(layers.parameters(), lr=lr, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * len(loader))
     losses = []
     for _ in (bar := trange(epochs, unit="epoch", disable=not progress or None)):
         total = 0.0
-        for rows in torch.randperm(len(seen), generator=generator)[: steps * batch].tensor_split(steps):
-            logits = scoring.layers((seen[rows] - mean) / spread).squeeze(-1)
-            loss = F.binary_cross_entropy_with_logits(logits, target[rows])
+        for seen, target in loader:
+            loss = F.binary_cross_entropy_with_logits(layers(seen).squeeze(-1), target)
             optimizer.zero_grad()
             cast("Any", loss).backward()
             optimizer.step()
             schedule.step()
             total += loss.item()
-        losses.append(total / steps)
+        losses.append(total / len(loader))
         bar.set_postfix(loss=f"{losses[-1]:.4f}")
-    fold(cast("nn.Linear", scoring.layers[0]), mean, spread)
     return losses
 
 

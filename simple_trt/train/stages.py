@@ -190,10 +190,12 @@ def describe(config: TrainConfig, samples: Sequence[Sample]) -> dict[str, Any]:
 def load_initial(model: nn.Module, config: TrainConfig, dataset: PoseDataset) -> None:
     """Start from `config.init`: one of our checkpoints of the same preset (its backbone, where it learnt something else
     than this network does), MoveNet's ONNX file, balanced over some pictures, or backbone weights made elsewhere.
+
+    Raises UsageError where a network for comparison should take all that MoveNet's file has.
     """
     backbone = cast("nn.Module", model.backbone)
     if Path(config.init).suffix == ".onnx":
-        _load_movenet(cast("Simple", model), config, dataset)
+        _load_movenet(model, config, dataset)
         return
     try:
         start = checkpoints.load(config.init, config.skeleton)
@@ -206,18 +208,22 @@ def load_initial(model: nn.Module, config: TrainConfig, dataset: PoseDataset) ->
         raise SimpleTrtError(
             f"'{config.init}' is a {start.meta.preset} model, not {config.preset}", f"Use --preset {start.meta.preset}."
         )
-    if start.meta.network == config.network:
+    if start.meta.network == config.network and not config.backbone_only:
         model.load_state_dict(start.simple.state_dict())
     else:
         backbone.load_state_dict(start.simple.backbone.state_dict())
 
 
-def _load_movenet(model: Simple, config: TrainConfig, dataset: PoseDataset) -> None:
-    load_movenet(model, config.init)
+def _load_movenet(model: nn.Module, config: TrainConfig, dataset: PoseDataset) -> None:
+    pose = not config.backbone_only
+    if pose and not isinstance(model, Simple):
+        cause = f"the network '{config.network}' has no place for MoveNet's heatmaps"
+        raise UsageError(cause, "set backbone_only to true")
+    load_movenet(model, config.init, pose)
     count = min(BALANCED, len(dataset))
-    balance(model, torch.stack([dataset[i]["image"] for i in range(count)]))
+    balance(model, torch.stack([dataset[i]["image"] for i in range(count)]), pose)
     if config.hold:
-        hold_movenet(model, config.init)
+        hold_movenet(model, config.init, pose)
 
 
 def train_gate(

@@ -276,4 +276,6 @@ class Trainer:
             settings.pop(harmless)
         if not isinstance(self.network, QuantisedNetwork):
             settings.pop("quantise")  # runs of earlier versions have none
+        if not self.config.backbone_only:
+            settings.pop("backbone_only")  # nor this
         return json.loads(json.dumps(settings | {"pictures": self.size, "processes": self.processes.count}))

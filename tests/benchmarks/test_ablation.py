@@ -91,6 +91,8 @@ def test_rows_are_added_and_share_the_first_stage(run, tmp_path, monkeypatch):
     # The second call neither trained the first row again nor its first stage.
     assert [name for name, _ in trained] == ["table3-points-0", "stage1-0", "table3-both-0", "stage1-0"]
     assert second["settings"]["teacher"] == "teacher.safetensors"
+    run("table3-heatmaps")  # which mimics something else afterwards
+    assert [name for name, _ in trained[4:]] == ["table3-heatmaps-0", "stage1-0"]
 
 
 def test_mimicking_keeps_its_share_of_the_epochs(run, tmp_path):

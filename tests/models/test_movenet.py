@@ -12,6 +12,7 @@ from simple_trt.models.inverted_residual import InvertedResidual
 from simple_trt.models.mobilenet_v2 import MobileNetV2
 from simple_trt.models.movenet import MEAN, STD, balance, hold_movenet, load_movenet
 from simple_trt.models.presets import find_preset
+from simple_trt.models.regression import Regression
 from simple_trt.models.simple import Simple
 
 onnx = pytest.importorskip("onnx")
@@ -127,6 +128,25 @@ def test_balancing_changes_scales_and_not_results(tmp_path):
     hidden = net.pose.layers[:4](after).square().mean((0, 2, 3)).sqrt()
     assert ((hidden - 1).abs().lt(1e-3) | (hidden == 0)).all() and (hidden > 0).any()
     assert not net.training and not net.pose._forward_hooks
+
+
+@torch.no_grad()
+def test_the_backbone_alone_is_filled_and_balanced_under_fresh_heads(tmp_path):
+    write_movenet(tmp_path / "m.onnx", small_network())
+    whole, images = small_network(), torch.randn(2, 3, 64, 64)
+    load_movenet(whole, tmp_path / "m.onnx")
+    for network in (small_network(), Regression(MobileNetV2(0.25, 12), 3, width=8).eval()):
+        heads = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("backbone.")}
+        load_movenet(network, tmp_path / "m.onnx", pose=False)
+        before = network.backbone(images)
+        torch.testing.assert_close(before[:, :6], whole.backbone(images)[:, :6])
+        balance(network, images, pose=False)
+        after, used = network.backbone(images), before.amax((0, 2, 3)) > 0
+        sizes = after.square().mean((0, 2, 3)).sqrt()
+        torch.testing.assert_close(sizes[used], torch.ones(int(used.sum())), rtol=1e-3, atol=1e-3)
+        scale = (before / after)[:, used].nanmean((0, 2, 3)).view(1, -1, 1, 1)
+        torch.testing.assert_close(after[:, used] * scale, before[:, used], rtol=1e-3, atol=1e-2)
+        assert all(torch.equal(network.state_dict()[k], v) for k, v in heads.items())
 
 
 def test_what_is_held_stays_while_the_rest_learns(tmp_path):

@@ -15,12 +15,13 @@ from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.export import export_onnx
 from simple_trt.models import checkpoints
 from simple_trt.models.grouping import Grouping
-from simple_trt.models.presets import PRESETS
+from simple_trt.models.presets import NETWORKS, find_preset
 from simple_trt.skeletons import COCO
 from simple_trt.train.config import TrainConfig
 from simple_trt.train.grouping import grouping_loss, keypoint_prior, train_grouping
-from simple_trt.train.stages import MODEL, TEACHER, train_gate, train_network, train_teacher
+from simple_trt.train.stages import MODEL, TEACHER, make_trainer, train_gate, train_network, train_teacher
 from simple_trt.train.teachers import HeatmapTeacher, load_teacher
+from tests.models.test_movenet import write_movenet
 
 CONFIG = TrainConfig(
     preset="edge",
@@ -31,14 +32,6 @@ CONFIG = TrainConfig(
     tensorboard=False,
     augmentation=Augmentation(size=64, rotate=0, shift=0),
 )
-
-
-@pytest.fixture
-def bold(monkeypatch):
-    """The edge preset with a threshold at which a network that has hardly learnt finds somebody too."""
-    edge = PRESETS["edge"]
-    settings = dataclasses.replace(edge.settings, point_threshold=0.01)
-    monkeypatch.setitem(PRESETS, "edge", dataclasses.replace(edge, settings=settings))
 
 
 def test_both_stages_leave_a_loadable_model(samples, tmp_path, bold):
@@ -70,6 +63,9 @@ def test_a_preset_without_scoring_trains_its_gate_alone(samples, tmp_path):
     network = train_network(config, samples, tmp_path / "run", progress=False)
     full = checkpoints.load(train_gate(network, config, samples, tmp_path / "gate", epochs=1, progress=False))
     assert full.grouping is not None and full.scoring is None and "scoring" not in full.meta.training
+
+
+TRUNK = ("backbone.stem", "backbone.stages", "backbone.top")
 
 
 def test_a_teacher_is_trained_and_then_mimicked(samples, tmp_path):
@@ -109,10 +105,37 @@ def test_the_comparison_networks_leave_a_model_that_runs_as_any_other(network, s
 def test_a_run_starts_from_a_checkpoint_of_its_preset_only(samples, tmp_path):
     network = train_network(CONFIG, samples, tmp_path / "a", progress=False)
     train_network(CONFIG.replace(init=str(network)), samples, tmp_path / "b", progress=False)
+    fresh = make_trainer(CONFIG.replace(init=str(network), backbone_only=True), samples, tmp_path / "e").network
+    saved, own = checkpoints.load(network).simple.state_dict(), fresh.state_dict()
+    assert torch.equal(own["backbone.stem.0.weight"], saved["backbone.stem.0.weight"])
+    assert not torch.equal(own["center.out.0.weight"], saved["center.out.0.weight"])
     with pytest.raises(SimpleTrtError, match="is a edge model, not deploy-w18"):
         train_network(CONFIG.replace(preset="deploy-w18", init=str(network)), samples, tmp_path / "c", progress=False)
     with pytest.raises(SimpleTrtError, match="no file"):
         train_network(CONFIG.replace(init=str(tmp_path / "none.pth")), samples, tmp_path / "d", progress=False)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_starts_from_movenets_backbone_alone(network, samples, tmp_path):
+    pytest.importorskip("onnx")
+    path = tmp_path / "movenet.onnx"
+    weights = write_movenet(path, find_preset("edge").build_simple(17))
+    start = CONFIG.replace(network=network, init=str(path), backbone_only=True, freeze=TRUNK)
+    run = make_trainer(start, samples, tmp_path / "run")
+    before = {name: p.detach().clone() for name, p in run.network.named_parameters()}
+    last = max((name for name in weights if name.startswith("trunk")), key=lambda name: int(name.removeprefix("trunk")))
+    assert np.array_equal(before["backbone.top.0.weight"], weights[last][0])
+    run.train_step(next(iter(run.batches())))
+    learnt = {name for name, p in run.network.named_parameters() if not torch.equal(p, before[name])}
+    assert not any(name.startswith(TRUNK) for name in learnt)
+    assert {"backbone.lateral.3.0.weight", "backbone.smooth.0.1.weight"} <= learnt
+    assert not run.network.backbone.top(torch.zeros(1, 480, 2, 2)).requires_grad  # nothing goes back through it
+
+
+def test_networks_for_comparison_have_no_place_for_movenets_heatmaps(samples, tmp_path):
+    config = CONFIG.replace(network="regression", init="movenet.onnx")
+    with pytest.raises(UsageError, match="'regression' has no place"):
+        train_network(config, samples, tmp_path, progress=False)
 
 
 def test_prior_is_the_mean_place_in_the_box(samples):

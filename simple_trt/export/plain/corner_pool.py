@@ -1,13 +1,16 @@
-"""CornerPool as a short one-sided MaxPool whose reach is then doubled until it spans the map."""
+"""CornerPool as a short one-sided MaxPool and, of every so many cells of it, one that spans the map."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from simple_trt.export.plain.subgraph import Input, Subgraph, Value
 
 TOP, BOTTOM, LEFT, RIGHT = range(4)
 AS_IT_IS = -1
-# One MaxPool as long as the map reads each cell 128 times at 512 pixels; this and three doublings are faster on CPUs.
-WINDOW = 16
+# One MaxPool as long as the map reads each cell 128 times at 512 pixels, this and what follows it 10 times. It divides
+# the maps of all input sizes, which are multiples of 32 pixels.
+WINDOW = 8
 
 
 def corner_pool(
@@ -26,14 +29,28 @@ def corner_pool(
 
 
 def _running_maximum(graph: Subgraph, x: Input, direction: int) -> Value:
+    """Of a short window at each cell, and of what lies beyond it.
+
+    The cells are taken in blocks as long as the window. From the cell at which looking leaves a block, its window and
+    those of the next blocks' such cells reach to the end of the map without a gap, and none reaches back: their maximum
+    holds for the whole block.
+    """
     axis = 2 if direction in (TOP, BOTTOM) else 3
     length = x.size(axis)
-    reach = min(WINDOW, length)
-    pooled = _window_maximum(graph, x, direction, reach)
-    while reach < length:
-        pooled = _doubled(graph, pooled, axis, length, reach, looks_ahead=direction in (TOP, LEFT))
-        reach *= 2
-    return pooled
+    near = _window_maximum(graph, x, direction, min(WINDOW, length))
+    if length <= WINDOW:
+        return near
+    looks_ahead = direction in (TOP, LEFT)
+    rest = length % WINDOW  # cells whose window reaches the end
+    leaving = near.slice(axis, WINDOW - 1 if looks_ahead else rest, length, WINDOW)
+    far = _repeated(graph, _window_maximum(graph, leaving, direction, length // WINDOW), axis)
+    if not rest:
+        return near.at_least(far)
+    if looks_ahead:
+        return graph.concat(
+            [near.slice(axis, 0, length - rest).at_least(far), near.slice(axis, length - rest, length)], axis
+        )
+    return graph.concat([near.slice(axis, 0, rest), near.slice(axis, rest, length).at_least(far)], axis)
 
 
 def _window_maximum(graph: Subgraph, x: Value, direction: int, length: int) -> Value:
@@ -44,9 +61,9 @@ def _window_maximum(graph: Subgraph, x: Value, direction: int, length: int) -> V
     return graph.node("MaxPool", x, kernel_shape=kernel, pads=pads[direction], strides=[1, 1])
 
 
-def _doubled(graph: Subgraph, pooled: Value, axis: int, length: int, reach: int, looks_ahead: bool) -> Value:
-    """Maxima over windows of twice the reach, from two that lie ``reach`` cells apart; the last cells have one only."""
-    both = pooled.slice(axis, 0, length - reach).at_least(pooled.slice(axis, reach, length))
-    if looks_ahead:
-        return graph.concat([both, pooled.slice(axis, length - reach, length)], axis)
-    return graph.concat([pooled.slice(axis, 0, reach), both], axis)
+def _repeated(graph: Subgraph, x: Value, axis: int) -> Value:
+    """Each cell as often as a block has cells, along one axis of four."""
+    scales = np.ones(4, np.float32)
+    scales[axis] = WINDOW
+    how = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
+    return graph.node("Resize", x, None, scales, **how)
