@@ -128,12 +128,13 @@ def photo_like(seed: int, height: int = 90, width: int = 120) -> np.ndarray:
     return picture
 
 
-def save_tiny_checkpoint(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def save_tiny_checkpoint(path: Path, monkeypatch: pytest.MonkeyPatch, complete: bool = False) -> Path:
     """A checkpoint of random weights, 96x128, that finds some dozen people; its preset is known during the test."""
     settings: dict[str, Any] = {"reduce": 8, "mid": 8, "pose_hidden": 16, "grouping_width": 8}
-    predictor = tiny_predictor()
+    settings |= {"grouping_context": 12, "scoring_width": 8} if complete else {}
+    predictor = tiny_predictor(complete=complete)
     monkeypatch.setitem(BACKBONES, "tiny", TinyBackbone)
     monkeypatch.setitem(PRESETS, "tiny", Preset("tiny", "tiny", **settings, settings=predictor.settings))
     meta = CheckpointMeta("tiny", "coco", SIZE)
-    checkpoints.save(path, predictor.simple, predictor.grouping, predictor.prior, meta)
+    checkpoints.save(path, predictor.simple, predictor.grouping, predictor.prior, meta, predictor.scoring)
     return path

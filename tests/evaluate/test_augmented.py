@@ -176,9 +176,10 @@ def test_points_are_those_of_the_plain_view_at_scale_1():
     assert (seen.points > 0.5).sum() == 3
 
 
+@pytest.mark.parametrize("complete", [False, True], ids=["plain model", "gate with context"])
 @pytest.mark.parametrize("shape", [(90, 120), (120, 90), (300, 47), (5, 8)])
-def test_one_plain_view_is_the_session(tmp_path, monkeypatch, shape):
-    path = save_tiny_checkpoint(tmp_path / "tiny.safetensors", monkeypatch)
+def test_one_plain_view_is_the_session(tmp_path, monkeypatch, shape, complete):
+    path = save_tiny_checkpoint(tmp_path / "tiny.safetensors", monkeypatch, complete)
     picture = photo_like(3, *shape)
     with Session.open(path) as session:
         want = session.predict(picture)
@@ -186,6 +187,24 @@ def test_one_plain_view_is_the_session(tmp_path, monkeypatch, shape):
     assert len(got) == len(want) > 0
     for a, b in ((got.boxes.xyxy, want.boxes.xyxy), (got.scores, want.scores), (got.keypoints.xy, want.keypoints.xy)):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_the_gate_sees_the_plain_view_whatever_the_others(tmp_path, monkeypatch):
+    """Mirrored features are none of a mirrored picture, and those of other scales none of the home frame."""
+    path = save_tiny_checkpoint(tmp_path / "tiny.safetensors", monkeypatch, complete=True)
+    network = AugmentedPredictor.open(path, Augmentation(flip=True, scales=(0.6, 1.0)))
+    seen, read = [], network.predictor.read
+
+    def witness(pose, boxes, shared):
+        seen.append(shared)
+        return read(pose, boxes, shared)
+
+    monkeypatch.setattr(network.predictor, "read", witness)
+    picture = photo_like(3, 96, 128)
+    network.look(picture)
+    AugmentedPredictor(network.predictor, network.skeleton, network.size).look(picture)
+    torch.testing.assert_close(seen[0], seen[1])
+    assert seen[0].shape == (1, 16, 24, 32) and seen[0].std() > 0
 
 
 def test_one_plain_view_of_the_bundled_model_is_the_session(data_dir):
@@ -201,6 +220,7 @@ def test_one_plain_view_of_the_bundled_model_is_the_session(data_dir):
     np.testing.assert_allclose(got.keypoints.xy, want.keypoints.xy, rtol=1e-5)
 
 
+@pytest.mark.parametrize("complete", [False, True], ids=["plain model", "gate with context"])
 @pytest.mark.parametrize(
     "augmentation",
     [
@@ -209,8 +229,8 @@ def test_one_plain_view_of_the_bundled_model_is_the_session(data_dir):
         Augmentation(project2image=True),
     ],
 )
-def test_at_most_32_people_best_first(tmp_path, monkeypatch, augmentation):
-    path = save_tiny_checkpoint(tmp_path / "tiny.safetensors", monkeypatch)
+def test_at_most_32_people_best_first(tmp_path, monkeypatch, augmentation, complete):
+    path = save_tiny_checkpoint(tmp_path / "tiny.safetensors", monkeypatch, complete)
     people = AugmentedPredictor.open(path, augmentation).predict(photo_like(4))
     assert 10 < len(people) <= 32
     assert (np.diff(people.scores) <= 0).all()

@@ -15,6 +15,7 @@ from simple_trt.export.lowering import to_plain
 from simple_trt.export.to_onnx import export_onnx
 from simple_trt.models.grouping import Grouping
 from simple_trt.models.predictor import DecodeSettings, Predictor
+from simple_trt.models.scoring import Scoring
 from simple_trt.models.simple import Simple
 
 SIZE = (96, 128)
@@ -46,18 +47,22 @@ class TinyBackbone(nn.Module):
         return torch.relu(x + lower)
 
 
-def tiny_predictor(samples: int = 2) -> Predictor:
-    """Random weights, but logits and heatmaps as spread as a trained network's: some dozen people appear."""
+def tiny_predictor(samples: int = 2, complete: bool = False) -> Predictor:
+    """Random weights, but logits and heatmaps as spread as a trained network's: some dozen people appear.
+
+    `complete` adds what only some presets have: a gate with context, a scoring, and doubles that are suppressed.
+    """
     torch.manual_seed(0)
     simple = Simple(TinyBackbone(), KEYPOINTS, reduce=8, mid=8, pose_hidden=16)
-    grouping = Grouping(KEYPOINTS, 8)
-    settings = DecodeSettings(crop=(16, 8), samples=samples)
-    predictor = Predictor(simple, grouping, torch.rand(KEYPOINTS, 2), settings)
+    grouping = Grouping(KEYPOINTS, 8, context=12, channels=16) if complete else Grouping(KEYPOINTS, 8)
+    settings = DecodeSettings(crop=(16, 8), samples=samples, double_sigma=0.2 if complete else 0.0)
+    scoring = Scoring(KEYPOINTS, 8) if complete else None
+    predictor = Predictor(simple, grouping, torch.rand(KEYPOINTS, 2), settings, scoring)
     predictor.train()
     with torch.no_grad():
         for _ in range(3):  # batch norms learn their statistics
             predictor.simple(torch.randn(4, 3, *SIZE))
-            grouping(torch.rand(4, KEYPOINTS, 16, 8))
+            grouping(torch.rand(4, KEYPOINTS, 16, 8), torch.randn(4, 12, 8, 4) if complete else None)
         _spread(predictor.simple)
     return predictor.eval()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pytest
@@ -25,8 +25,8 @@ class Cost(NamedTuple):
         return Cost(self.params - other.params, self.gmacs - other.gmacs)
 
 
-def count_cost(module: nn.Module, *shape: int) -> Cost:
-    """Cost of one forward pass on an input of `shape`; on the meta device, so nothing is computed."""
+def count_cost(module: nn.Module, *shape: int, other: tuple[int, ...] | None = None) -> Cost:
+    """Cost of one forward pass on an input of `shape`, and of `other`; on the meta device, so nothing is computed."""
     macs = 0
 
     def count(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -35,7 +35,7 @@ def count_cost(module: nn.Module, *shape: int) -> Cost:
 
     module = module.to("meta").eval()
     hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, nn.Conv2d)]
-    module(torch.empty(shape, device="meta"))
+    module(*(torch.empty(size, device="meta") for size in (shape, other) if size is not None))
     for hook in hooks:
         hook.remove()
     return Cost(sum(p.numel() for p in module.parameters()) / 1e6, macs / 1e9)
@@ -61,6 +61,15 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Preset:
     preset = Preset("tiny", "tiny", reduce=4, mid=4, grouping_width=4, settings=DecodeSettings(crop=(16, 8)))
     monkeypatch.setitem(BACKBONES, "tiny", TinyBackbone)
     monkeypatch.setitem(PRESETS, "tiny", preset)
+    return preset
+
+
+@pytest.fixture
+def complete(tiny: Preset, monkeypatch: pytest.MonkeyPatch) -> Preset:
+    """The tiny preset with all that only some have: a gate with context, a scoring, no doubles."""
+    settings = replace(tiny.settings, double_sigma=0.2)
+    preset = replace(tiny, name="complete", grouping_context=4, scoring_width=4, settings=settings)
+    monkeypatch.setitem(PRESETS, "complete", preset)
     return preset
 
 

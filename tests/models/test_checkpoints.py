@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -74,7 +75,59 @@ def test_file_is_named_and_described_as_agreed(path):
         "licence": "Apache-2.0",
         "network": "points",
         "grouping": True,
+        "scoring": False,
     }
+
+
+@pytest.fixture
+def whole(tmp_path, complete):
+    """(path, parts) of a model with a gate that sees, and a scoring."""
+    torch.manual_seed(0)
+    parts = complete.build_simple(17), complete.build_grouping(17), torch.rand(17, 2)
+    scoring = complete.build_scoring(17)
+    save(tmp_path / "whole.safetensors", *parts, dataclasses.replace(META, preset="complete"), scoring)
+    return tmp_path / "whole.safetensors", (*parts, scoring)
+
+
+def test_a_scoring_comes_back(whole, complete):
+    path, (simple, grouping, prior, scoring) = whole
+    loaded = load(path)
+    want = scoring.state_dict()
+    assert want.keys() == loaded.scoring.state_dict().keys() and not loaded.scoring.training
+    assert all(torch.equal(want[key], value) for key, value in loaded.scoring.state_dict().items())
+    image = torch.randn(1, 3, 96, 128)
+    with torch.no_grad():
+        people = complete.build_predictor(simple, grouping, prior, scoring).eval()(image)
+        got = loaded.predictor()(image)
+    assert got.num.item() > 0
+    assert all(torch.equal(a, b) for a, b in zip(got, people, strict=True))
+    again = path.with_name("again.safetensors")
+    save(again, *loaded)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_model_whose_scoring_is_not_trained_yet(tmp_path, whole):
+    simple, grouping, prior, _ = whole[1]
+    save(tmp_path / "m.safetensors", simple, grouping, prior, dataclasses.replace(META, preset="complete"))
+    loaded = load(tmp_path / "m.safetensors")
+    assert loaded.scoring is None and loaded.predictor().scoring is None
+
+
+@pytest.mark.parametrize(
+    ("description", "tensors", "said"),
+    [
+        ({}, lambda t: {k: v for k, v in t.items() if "scoring" not in k}, r"'scoring\..*expected \(.*got none"),
+        ({"scoring": False}, None, r"'scoring\..*expected none"),
+        ({"preset": "tiny"}, None, "does not fit its preset"),
+    ],
+    ids=["the file lacks it", "the file does not say so", "the preset has none"],
+)
+def test_a_scoring_must_be_where_it_is_said_to_be(whole, description, tensors, said):
+    path, _ = whole
+    rewrite(path, description, tensors)
+    with pytest.raises(SimpleTrtError, match=said) as error:
+        load(path)
+    assert str(path) in error.value.cause and error.value.cure
 
 
 def test_model_without_a_gate(tmp_path, model):

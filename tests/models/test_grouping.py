@@ -66,7 +66,7 @@ def test_gate_is_a_u_net_with_three_skips():
     up = nn.Upsample(scale_factor=2, mode="nearest")
     crops = torch.rand(1, 2, 16, 8, dtype=torch.double)
     e0 = net.down0(crops)
-    e1 = net.down1(e0)
+    e1 = net.down1(e0).relu()
     e2 = net.down2(e1)
     d2 = net.up2(up(net.down3(e2)) + net.skip2(e2))
     d1 = net.up1(net.narrow(up(d2)) + e1)  # a 1x1 convolution and repetition commute

@@ -57,7 +57,10 @@ def test_edge_preset_is_under_a_tenth_of_the_cost_of_the_smallest_paper_preset(c
     assert whole.gmacs < 0.1 * paper.gmacs
     with torch.device("meta"):
         gate = edge.build_grouping(17)
-    assert edge.settings.people * cost(gate, 1, 17, *edge.settings.crop).gmacs < 0.1 * whole.gmacs
+    h, w = edge.settings.crop
+    each = cost(gate, 1, 17, h, w, other=(1, edge.grouping_context, h // 2, w // 2)).gmacs
+    once = cost(gate.context, 1, gate.context.in_channels, 128, 128).gmacs
+    assert once + edge.settings.people * each < 0.1 * whole.gmacs
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -65,6 +68,28 @@ def test_every_preset_gives_maps_at_a_quarter_for_any_batch(name):
     net = on_meta(find_preset(name))
     maps = net(torch.empty(3, 3, 64, 96, device="meta"))
     assert [tuple(m.shape) for m in maps] == [(3, 3, 16, 24), (3, 6, 16, 24), (3, 17, 16, 24)]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_has_the_gate_and_the_scoring_that_it_says(name):
+    preset = PRESETS[name]
+    with torch.device("meta"):
+        gate, scoring = preset.build_grouping(17), preset.build_scoring(17)
+    h, w = preset.settings.crop
+    context = None
+    if preset.grouping_context:
+        assert gate.context.in_channels == on_meta(preset).backbone.channels
+        context = gate.context(torch.empty(3, gate.context.in_channels, h // 2, w // 2, device="meta"))
+        assert context.shape == (3, preset.grouping_context, h // 2, w // 2)
+    assert (gate.context is None) == (context is None)
+    assert gate(torch.empty(3, 17, h, w, device="meta"), context).shape == (3, 17, h, w)
+    assert (scoring is None) == (preset.scoring_width == 0)
+    assert scoring is None or scoring.layers[0].out_features == preset.scoring_width
+
+
+def test_the_edge_preset_looks_and_ranks():
+    edge = find_preset("edge")
+    assert edge.grouping_context > 0 and edge.scoring_width > 0 and edge.settings.double_sigma > 0
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -241,8 +241,8 @@ def test_learning_lowers_the_loss_of_the_int8_network(samples, tmp_path):
 
 
 @pytest.fixture
-def start(samples, tmp_path):
-    """A checkpoint of the preset edge, with a gate, and ranges for it."""
+def start(samples, tmp_path, bold):
+    """A checkpoint of the preset edge, with a gate and a scoring, and ranges for it."""
     config = CONFIG.replace(preset="edge", epochs=1)
     path = train_network(config, samples, tmp_path / "network", progress=False)
     path = train_gate(path, config, samples, tmp_path / "gate", epochs=1, progress=False)
@@ -262,6 +262,8 @@ def test_the_stage_leaves_a_checkpoint_with_its_ranges(samples, tmp_path, start)
     assert learnt.ranges["grouping.gate"] == 3.0
     assert sum(value != 6.0 for name, value in learnt.ranges.items() if name.startswith("simple.")) > 40
     assert (after.meta.preset, after.meta.size) == ("edge", before.meta.size) and after.grouping is not None
+    kept = zip(before.scoring.state_dict().values(), after.scoring.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in kept)
     assert after.meta.training["quantise"]["init"] == path.name
     weight = "reduce.weight"
     assert not torch.equal(before.simple.state_dict()[weight], after.simple.state_dict()[weight])

@@ -34,19 +34,35 @@ CONFIG = TrainConfig(
 )
 
 
-def test_both_stages_leave_a_loadable_model(samples, tmp_path):
+def test_both_stages_leave_a_loadable_model(samples, tmp_path, bold):
     network = train_network(CONFIG, samples, tmp_path / "run", progress=False)
     first = checkpoints.load(network)
-    assert first.grouping is None and first.meta.training["pictures"] == 6
+    assert first.grouping is None and first.scoring is None and first.meta.training["pictures"] == 6
     with pytest.raises(SimpleTrtError, match="finds nobody"):
         train_grouping(Grouping(17, 8), [], progress=False)
     full = checkpoints.load(train_gate(network, CONFIG, samples, tmp_path / "gate", epochs=1, progress=False))
     assert full.grouping is not None
     assert full.meta.training["grouping"]["epochs"] == 1
+    assert full.scoring is not None and full.predictor().scoring is full.scoring
+    assert full.meta.training["scoring"]["people"] > 0 and np.isfinite(full.meta.training["scoring"]["loss"])
     same = zip(first.simple.state_dict().values(), full.simple.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in same)
     people = full.predictor()(torch.zeros(1, 3, 64, 64))
     assert people.keypoints.shape == (1, 32, 17, 3)
+
+
+def test_people_of_a_network_that_finds_nobody_cannot_be_ranked(samples, tmp_path):
+    network = train_network(CONFIG, samples, tmp_path / "run", progress=False)
+    with pytest.raises(SimpleTrtError, match="finds nobody") as error:
+        train_gate(network, CONFIG, samples, tmp_path / "gate", epochs=1, progress=False)
+    assert "further" in error.value.cure and not (tmp_path / "gate").exists()
+
+
+def test_a_preset_without_scoring_trains_its_gate_alone(samples, tmp_path):
+    config = CONFIG.replace(preset="edge-lite")
+    network = train_network(config, samples, tmp_path / "run", progress=False)
+    full = checkpoints.load(train_gate(network, config, samples, tmp_path / "gate", epochs=1, progress=False))
+    assert full.grouping is not None and full.scoring is None and "scoring" not in full.meta.training
 
 
 TRUNK = ("backbone.stem", "backbone.stages", "backbone.top")
@@ -138,8 +154,8 @@ def test_grouping_learns_to_drop_the_second_of_two_peaks():
     keep = torch.zeros_like(crops, dtype=torch.bool)
     keep[:, :, :8, :8] = True
     weight = torch.ones(64, 17, dtype=torch.bool)
-    gate = Grouping(17, 8)
-    losses = train_grouping(gate, [[crops.half(), keep, weight]], epochs=40, batch=32, lr=1e-2, progress=False)
+    gate, around = Grouping(17, 8), torch.zeros(64, 0, 8, 8).half()
+    losses = train_grouping(gate, [[crops.half(), keep, weight, around]], epochs=40, batch=32, lr=1e-2, progress=False)
     assert losses[-1] < 0.3 * losses[0]
     with torch.no_grad():
         opened = gate(crops[:1])[0, 0]
@@ -168,7 +184,7 @@ def parse():
     return run
 
 
-def test_command_trains_and_prints_the_checkpoint(parse, coco_files, tmp_path, capsys):
+def test_command_trains_and_prints_the_checkpoint(parse, coco_files, tmp_path, capsys, bold):
     data, images = coco_files
     common = ("--data", data, "--images", images, "--out", tmp_path / "out", "--preset", "edge", "--batch", 3)
     code = parse(*common, "--size", 64, "--epochs", 1, "--workers", 0, "--grouping-epochs", 1)
