@@ -13,6 +13,8 @@ import numpy as np
 
 from simple_trt.engines.base import Arrays, Engine, TensorSpec
 from simple_trt.engines.builder import Compiled, CompileOptions, Progress
+from simple_trt.engines.onnx_metadata import WEIGHT_LEVELS, read_metadata
+from simple_trt.engines.processor import SAFE_LEVELS, overflows_int8
 from simple_trt.errors import SimpleTrtError, UsageError
 
 __all__ = ["CPU_RUNTIMES", "CpuEngine", "compile_plan", "pick_runtime"]
@@ -48,6 +50,7 @@ class CpuEngine(Engine):
         self.runtime = pick_runtime(
             self.options.runtime or self.manifest.runtime, strict=self.options.runtime is not None
         )
+        self._refuse_overflow()
         make = _OpenVino if self.runtime == "openvino" else _OnnxRuntime
         try:
             self._runner: _Runner | None = make(self)
@@ -59,6 +62,17 @@ class CpuEngine(Engine):
                 f"{self.runtime} cannot load '{self.plan}': {reason}", f"rebuild it: {self.manifest.rebuild_command}"
             ) from error
         return self._runner.inputs, self._runner.outputs
+
+    def _refuse_overflow(self) -> None:
+        """An int8 plan that was built where VNNI is gives wrong people where it is not."""
+        computes_int8 = self.manifest.precision == "int8" and (
+            self.runtime == "openvino" or self.options.fuse_quantised
+        )
+        if computes_int8 and overflows_int8() and read_metadata(self.plan).get(WEIGHT_LEVELS) != SAFE_LEVELS:
+            raise SimpleTrtError(
+                f"the int8 weights of '{self.plan}' are made for processors with VNNI; on this one sums would overflow",
+                f"build it here: {self.manifest.rebuild_command}",
+            )
 
     def _infer(self, inputs: Arrays) -> Arrays:
         assert self._runner is not None

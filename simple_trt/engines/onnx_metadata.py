@@ -17,9 +17,10 @@ from simple_trt.engines.manifest import Manifest, Plan, Preprocessing
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import sha256_of
 
-__all__ = ["METADATA_KEY", "graph_manifest", "read_metadata"]
+__all__ = ["METADATA_KEY", "WEIGHT_LEVELS", "graph_manifest", "read_metadata"]
 
 METADATA_KEY = "simple_trt"
+WEIGHT_LEVELS = "weight_levels"  # entry of int8 graphs: the largest magnitude of a weight
 METADATA_PROPS, KEY, VALUE = 14, 1, 2
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MAX_ENTRY = 1 << 20

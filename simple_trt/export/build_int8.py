@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from simple_trt.engines.cpu import CPU_RUNTIMES, pick_runtime
 from simple_trt.engines.onnx_metadata import read_metadata
+from simple_trt.engines.processor import SAFE_LEVELS, weight_levels
 from simple_trt.errors import UsageError
 from simple_trt.evaluate.annotations import read_annotations
 from simple_trt.export.build_progress import Stage
@@ -37,6 +38,7 @@ from simple_trt.models.quantisation import Quantisation
 
 __all__ = ["Quantised", "Quantising", "quantised_graph"]
 
+NARROWER = ", weights in 7 bits: no VNNI here"
 CALIB_CURE = "give their folder with --calib DIR"
 
 
@@ -81,20 +83,21 @@ def quantised_graph(
 
     Ranges that the network has learnt hold, unless a search or a method asks for others.
     """
-    model = onnx.load(source)
+    model, levels = onnx.load(source), weight_levels(target)
+    narrower = NARROWER if levels == SAFE_LEVELS else ""
     learnt = None if quantising.search or quantising.method else graph_quantisation(source)
     if learnt and all(node.input[0] in learnt.ranges for node in quantised_convolutions(model.graph)):
-        stage.say(f"int8 network, {rest} heads, ranges learnt in training")
-        return to_int8(model, (), learnt=learnt.ranges), Quantised(_learnt_calibration(learnt))
+        stage.say(f"int8 network, {rest} heads, ranges learnt in training{narrower}")
+        return to_int8(model, (), learnt=learnt.ranges, weight_levels=levels), Quantised(_learnt_calibration(learnt))
     if quantising.calib is None:
         raise UsageError(f"int8 needs photos to set its ranges{' that were not learnt' if learnt else ''}", CALIB_CURE)
     photos = find_photos(quantising.calib)
     if quantising.search is not None:
         return _searched(source, target, rest, quantising, photos, folder, stage)
     method = quantising.method or DEFAULT_METHOD
-    graph = to_int8(model, _inputs(source, photos, stage), method, learnt.ranges if learnt else None)
+    graph = to_int8(model, _inputs(source, photos, stage), method, learnt.ranges if learnt else None, levels)
     rest_of = "what was not learnt " if learnt else ""
-    stage.say(f"int8 network, {rest} heads, {rest_of}calibrated on {photos.count} photos by {method}")
+    stage.say(f"int8 network, {rest} heads, {rest_of}calibrated on {photos.count} photos by {method}{narrower}")
     return graph, Quantised(_calibration(photos, f"{method}, where not learnt" if learnt else method))
 
 
@@ -123,20 +126,21 @@ def _searched(
         "target": target,
         "runtime": runtime,
         "times": "predicted" if request.predicted else "measured",
+        "weight levels": weight_levels(target),
         "version": version("simple-trt"),
     }
     record = open_record(request.record, subject, request.force)
     histograms = measure_inputs(model, dense_convolutions(model.graph), _inputs(source, photos, stage))
     bench = Bench(
         model, blocks, runtime, annotations, request.images, request.photos, request.seed,
-        quantising.open_session, folder, stage.progress,
+        quantising.open_session, folder, stage.progress, weight_levels(target),
     )  # fmt: skip
     image = np.stack([next(photos.inputs(_size(source)))] * max(1, _batch(model)))
     chosen = search_int8(bench, record, request, histograms, quantising.method, image)
     names = [name for block in blocks if block.name in chosen.int8 for name in block.convolutions]
     stage.say(f"{len(chosen.int8)} of {len(blocks)} blocks int8, {rest} rest, calibrated on {photos.count} photos")
     assignment = _assignment(blocks, chosen, rest, request)
-    return quantise(model, names, chosen.ranges), Quantised(
+    return quantise(model, names, chosen.ranges, weight_levels(target)), Quantised(
         _calibration(photos, chosen.method), assignment, chosen.report
     )
 

@@ -21,6 +21,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from simple_trt.engines.onnx_metadata import WEIGHT_LEVELS
 from simple_trt.errors import SimpleTrtError
 from simple_trt.export.lowering import TensorTypes, decode_op, plugin_nodes, tensor_types, to_plain
 from simple_trt.export.metadata import read_precision, update_metadata
@@ -35,6 +36,7 @@ def to_int8(
     images: Iterable[NDArray[np.float32]],
     method: str = DEFAULT_METHOD,
     learnt: Mapping[str, float] | None = None,
+    weight_levels: int = LEVELS,
 ) -> onnx.ModelProto:
     """Quantise the network's convolutions, with ranges measured on images.
 
@@ -43,6 +45,7 @@ def to_int8(
         images: network inputs ``[3,H,W]``, as :meth:`CalibrationPhotos.inputs` gives them. Dozens suffice.
         method: one of ranges.METHODS.
         learnt: ranges by tensor that are known; where they are all, no image is looked at.
+        weight_levels: as in `quantise`.
 
     Raises:
         SimpleTrtError: the model is not float32, there are no images, or a tensor is not finite on them.
@@ -52,7 +55,7 @@ def to_int8(
     ranges = dict(learnt or {})
     if unknown := [node for node in convolutions if node.input[0] not in ranges]:
         ranges |= choose_ranges(measure_inputs(model, unknown, images), method)
-    return quantise(model, [node.name for node in convolutions], ranges)
+    return quantise(model, [node.name for node in convolutions], ranges, weight_levels)
 
 
 def measure_inputs(
@@ -65,13 +68,17 @@ def measure_inputs(
     return collect_histograms(plain, tensors, _batches(images, plain.graph.input[0]))
 
 
-def quantise(model: onnx.ModelProto, convolutions: Collection[str], ranges: Mapping[str, float]) -> onnx.ModelProto:
+def quantise(
+    model: onnx.ModelProto, convolutions: Collection[str], ranges: Mapping[str, float], weight_levels: int = LEVELS
+) -> onnx.ModelProto:
     """A copy of the model in which the named convolutions are int8, whatever else would be in the rule above.
 
     Args:
         model: in float32, of either lowering.
         convolutions: names of nodes.
         ranges: of at least every tensor that they read: the magnitude that becomes 127.
+        weight_levels: what the largest weight of an output channel becomes; 127, or less where sums would overflow
+            (`engines.processor`).
 
     Raises:
         SimpleTrtError: the model is not float32.
@@ -80,8 +87,8 @@ def quantise(model: onnx.ModelProto, convolutions: Collection[str], ranges: Mapp
     read = {node.input[0] for node in model.graph.node if node.name in convolutions}
     quantised = onnx.ModelProto()
     quantised.CopyFrom(model)
-    _Quantiser(quantised.graph, set(convolutions), {name: ranges[name] for name in read}).run()
-    update_metadata(quantised, precision="int8")
+    _Quantiser(quantised.graph, set(convolutions), {name: ranges[name] for name in read}, weight_levels).run()
+    update_metadata(quantised, precision="int8", **{WEIGHT_LEVELS: weight_levels})
     if not plugin_nodes(quantised):
         quantised = onnx.shape_inference.infer_shapes(quantised, check_type=True, strict_mode=True)
     onnx.checker.check_model(quantised)
@@ -134,6 +141,7 @@ class _Quantiser:
     graph: onnx.GraphProto
     convolutions: set[str]
     ranges: dict[str, float]
+    weight_levels: int
 
     def run(self) -> None:
         self.types: TensorTypes = tensor_types(self.graph)
@@ -166,8 +174,9 @@ class _Quantiser:
         if name not in self.dequantised:
             values = numpy_helper.to_array(self.weights[name])
             largest = np.abs(values).reshape(len(values), -1).max(axis=1)
-            scale = (np.where(largest > 0, largest, 1.0) / LEVELS).astype(np.float32)
-            rounded = np.rint(values / scale[:, None, None, None]).clip(-LEVELS, LEVELS).astype(np.int8)
+            most = self.weight_levels
+            scale = (np.where(largest > 0, largest, 1.0) / most).astype(np.float32)
+            rounded = np.rint(values / scale[:, None, None, None]).clip(-most, most).astype(np.int8)
             self.graph.initializer.append(numpy_helper.from_array(rounded, f"{name}_int8"))
             parameters = self._parameters(name, scale, np.zeros(len(scale), np.int8))
             inputs = [f"{name}_int8", *parameters]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from simple_trt.engines import Engine, LoadOptions
 from simple_trt.engines.cpu import CpuEngine
 from simple_trt.engines.onnx_metadata import graph_manifest
+from simple_trt.engines.processor import ALL_LEVELS
 from simple_trt.evaluate.annotations import Annotations
 from simple_trt.evaluate.coco import Found, Predict, find_people
 from simple_trt.evaluate.paired import Drop, Matches, ap_drop, match_found
@@ -51,6 +52,7 @@ class Bench:
         open_session: makes of an engine what finds people.
         folder: for graphs that are made on the way.
         tell: told how far a measurement is.
+        weight_levels: as in precision.int8.quantise.
         ranges: of every tensor that a block reads, as choose_ranges gives them.
     """
 
@@ -64,6 +66,7 @@ class Bench:
     open_session: Callable[[Engine], Predict]
     folder: Path
     tell: Tell
+    weight_levels: int = ALL_LEVELS
     ranges: Ranges = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=count, repr=False)
 
@@ -143,7 +146,7 @@ class Bench:
 
     def _graph(self, int8: Int8, ranges: Ranges) -> Path:
         names = [name for block in self.blocks if block.name in int8 for name in block.convolutions]
-        return self._saved(quantise(self.model, names, ranges), "candidate")
+        return self._saved(quantise(self.model, names, ranges, self.weight_levels), "candidate")
 
     def _saved(self, model: onnx.ModelProto, name: str) -> Path:
         """A file of its own for each: an engine that is open may still read the last one."""
