@@ -143,7 +143,9 @@ def test_impossible_choices_are_explained(tmp_path, predictor, options, message)
 
 
 def test_a_folder_that_is_missing_is_named_and_nothing_is_left(tmp_path, predictor, monkeypatch, plugin):
-    monkeypatch.setattr("simple_trt.export.to_onnx._traced", lambda *_: plugin)
+    traced = onnx.ModelProto()
+    traced.CopyFrom(plugin)  # which others use: an export changes what it is given
+    monkeypatch.setattr("simple_trt.export.to_onnx._traced", lambda *_: traced)
     with pytest.raises(SimpleTrtError, match="there is no folder"):
         export_onnx(predictor, tmp_path / "missing" / "x.onnx")
     monkeypatch.setattr(onnx, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
