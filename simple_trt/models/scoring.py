@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +29,17 @@ class Scoring(nn.Module):
 
     def forward(self, boxes: Tensor, box_scores: Tensor, keypoints: Tensor) -> Tensor:
         """boxes [...,4] pixels, scores [...], keypoints [...,K,3] (x, y, confidence) -> estimates [...] in 0..1."""
-        return cast("Tensor", self.layers(describe(boxes, box_scores, keypoints))).squeeze(-1).sigmoid()
+        x = describe(boxes, box_scores, keypoints)
+        for layer in self.layers:
+            x = apply_linear(layer, x) if isinstance(layer, nn.Linear) else layer(x)
+        return x.squeeze(-1).sigmoid()
+
+
+def apply_linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """The layer as products and sums, in which float32 stays float32: with bf16 allowed, OpenVINO makes everything
+    bf16 that leads to a matrix product, and pixels of a box would be rounded to multiples of four.
+    """
+    return (x[..., None, :] * layer.weight).sum(-1) + layer.bias
 
 
 def describe(boxes: Tensor, box_scores: Tensor, keypoints: Tensor) -> Tensor:

@@ -4,14 +4,13 @@ the network once more as int8 computes it. Each leaves model.safetensors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from simple_trt.data.dataset import PoseDataset
 from simple_trt.data.labels import Sample
@@ -21,7 +20,7 @@ from simple_trt.models import checkpoints, regression
 from simple_trt.models.checkpoints import Checkpoint, CheckpointMeta
 from simple_trt.models.foreign import load_backbone
 from simple_trt.models.movenet import balance, hold_movenet, load_movenet
-from simple_trt.models.predictor import find_boxes
+from simple_trt.models.predictor import Predictor, find_boxes
 from simple_trt.models.presets import find_preset
 from simple_trt.models.quantisation import Quantisation
 from simple_trt.models.simple import Simple
@@ -39,6 +38,7 @@ from simple_trt.train.trainer import Trainer
 
 MODEL = "model.safetensors"
 TEACHER = "teacher.safetensors"
+HARVESTED = 4  # pictures at a time that gate and scoring learn from
 BALANCED = 16  # pictures that MoveNet's channels are scaled by
 INPUT = (512, 512)  # the size the network is meant for, whatever crops it was trained on
 
@@ -234,8 +234,6 @@ def train_gate(
 
     Raises UsageError for a network that groups by tags.
     """
-    from tqdm import tqdm
-
     start = checkpoints.load(model, config.skeleton)
     if start.meta.network == "associative":
         raise UsageError(f"'{model}' groups by tags and has no gate", "Use --stage network.")
@@ -244,19 +242,35 @@ def train_gate(
     torch.manual_seed(config.seed)
     gate = preset.build_grouping(len(skeleton))
     dataset = PoseDataset(samples, config.augmentation, skeleton, config.seed)
-    batch = 4
-    bar = partial(tqdm, total=-(-len(dataset) // batch), unit="batch", disable=not progress or None)
-    crops = harvest(start.simple, dataset, preset.settings, batch, config.workers, find, gate)
-    losses = train_grouping(gate, list(bar(crops, desc="harvest")), epochs, seed=config.seed, progress=progress)
+    crops = harvest(start.simple, dataset, preset.settings, HARVESTED, config.workers, find, gate)
+    parts = _with_bar(crops, dataset, "harvest", progress)
+    losses = train_grouping(gate, parts, epochs, seed=config.seed, progress=progress)
     done: dict[str, Any] = {"grouping": {"epochs": epochs, "pictures": len(samples), "loss": losses[-1]}}
-    scoring = preset.build_scoring(len(skeleton)) if isinstance(start.simple, Simple) else None
-    if scoring is not None:
-        predictor = preset.build_predictor(start.simple, gate, start.prior)
-        people = list(bar(harvest_people(predictor, dataset, batch, config.workers), desc="people"))
-        losses = train_scoring(scoring, people, skeleton.flip_order, seed=config.seed, progress=progress)
-        done["scoring"] = {"people": sum(len(part[0]) for part in people), "loss": losses[-1]}
     meta = replace(start.meta, training=start.meta.training | done, quantisation=_without_gate(start.meta.quantisation))
-    return save_model(out, start._replace(grouping=gate, scoring=scoring, meta=meta))
+    gated = start._replace(grouping=gate, scoring=None, meta=meta)
+    path = save_model(out, gated)  # a network that finds nobody has nobody to rank, but has its gate
+    if preset.scoring_width and isinstance(start.simple, Simple):
+        path = save_model(out, _scored(gated, dataset, config, progress))
+    return path
+
+
+def _scored(gated: Checkpoint, dataset: PoseDataset, config: TrainConfig, progress: bool) -> Checkpoint:
+    """The checkpoint with a scoring, learnt from the people whom it finds."""
+    scoring = find_preset(gated.meta.preset).build_scoring(len(dataset.skeleton))
+    assert scoring is not None
+    predictor = cast("Predictor", gated.predictor())
+    found = harvest_people(predictor, dataset, HARVESTED, config.workers)
+    people = _with_bar(found, dataset, "people", progress)
+    losses = train_scoring(scoring, people, dataset.skeleton.flip_order, seed=config.seed, progress=progress)
+    done = {"scoring": {"people": sum(len(part[0]) for part in people), "loss": losses[-1]}}
+    return gated._replace(scoring=scoring, meta=replace(gated.meta, training=gated.meta.training | done))
+
+
+def _with_bar(parts: Iterable[list[Tensor]], dataset: PoseDataset, what: str, progress: bool) -> list[list[Tensor]]:
+    from tqdm import tqdm
+
+    total = -(-len(dataset) // HARVESTED)
+    return list(tqdm(parts, total=total, unit="batch", desc=what, disable=not progress or None))
 
 
 def _without_gate(quantisation: Quantisation | None) -> Quantisation | None:

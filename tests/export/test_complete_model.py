@@ -11,6 +11,7 @@ import pytest
 import torch
 from onnx import TensorProto
 
+from simple_trt.engines.processor import weight_levels
 from simple_trt.export.lowering import decode_op, plugin_nodes, tensor_types, to_plain
 from simple_trt.export.precision import to_bf16, to_fp16, to_int8
 from simple_trt.export.precision.int8 import quantised_convolutions
@@ -41,7 +42,7 @@ def plain(plugin: onnx.ModelProto) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def int8(plugin: onnx.ModelProto) -> onnx.ModelProto:
-    return to_int8(plugin, photo_like(1, 4))
+    return to_int8(plugin, photo_like(1, 4), weight_levels=weight_levels("cpu"))
 
 
 def answers(predictor: Predictor, image: np.ndarray) -> list[np.ndarray]:

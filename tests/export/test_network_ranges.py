@@ -13,6 +13,7 @@ import pytest
 import torch
 from onnx import helper, numpy_helper
 
+from simple_trt.engines.processor import overflows_int8
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.export.build_int8 import Quantising
 from simple_trt.export.build_precision import with_precision
@@ -126,6 +127,8 @@ def _by_time(network: QuantisedNetwork) -> list[list[str]]:
 @pytest.mark.parametrize(("runtime", "least"), [("openvino", 60), ("onnxruntime", 30)])
 def test_the_int8_graph_gives_the_maps_of_the_network(runtime, least, plugin, int8, ranges, predictor):
     """OpenVINO computes as written; ONNX Runtime rounds once more inside what it fuses."""
+    if runtime == "openvino" and overflows_int8():
+        pytest.skip("sums of full-range weights overflow on this processor")
     image = photo_like(3)
     with torch.no_grad():
         maps = QuantisedNetwork(predictor.simple, ranges).eval()(torch.from_numpy(image))

@@ -51,11 +51,13 @@ def test_both_stages_leave_a_loadable_model(samples, tmp_path, bold):
     assert people.keypoints.shape == (1, 32, 17, 3)
 
 
-def test_people_of_a_network_that_finds_nobody_cannot_be_ranked(samples, tmp_path):
+def test_a_network_that_finds_nobody_cannot_rank_people_and_keeps_its_gate(samples, tmp_path):
     network = train_network(CONFIG, samples, tmp_path / "run", progress=False)
     with pytest.raises(SimpleTrtError, match="finds nobody") as error:
         train_gate(network, CONFIG, samples, tmp_path / "gate", epochs=1, progress=False)
-    assert "further" in error.value.cure and not (tmp_path / "gate").exists()
+    assert "further" in error.value.cure
+    kept = checkpoints.load(tmp_path / "gate" / "model.safetensors")
+    assert kept.grouping is not None and kept.scoring is None
 
 
 def test_a_preset_without_scoring_trains_its_gate_alone(samples, tmp_path):

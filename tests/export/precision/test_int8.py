@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
+from simple_trt.engines.processor import weight_levels
 from simple_trt.errors import SimpleTrtError
 from simple_trt.export.lowering import decode_op, to_plain
 from simple_trt.export.precision import to_fp16, to_int8
@@ -28,7 +29,7 @@ KEPT = {
 
 @pytest.fixture(scope="module")
 def int8(plugin) -> onnx.ModelProto:
-    return to_int8(plugin, photo_like(1, 8))
+    return to_int8(plugin, photo_like(1, 8), weight_levels=weight_levels("cpu"))
 
 
 def weights(model):
@@ -112,7 +113,7 @@ def test_openvino_runs_the_convolutions_in_int8(int8, plugin):
 
 
 def test_both_lowerings_are_quantised_alike(int8, plain):
-    theirs = to_int8(plain, photo_like(1, 8))
+    theirs = to_int8(plain, photo_like(1, 8), weight_levels=weight_levels("cpu"))
     ours = to_plain(int8)
     assert {node.name for node in ours.graph.node} == {node.name for node in theirs.graph.node}
     for name, values in weights(theirs).items():
