@@ -85,7 +85,7 @@ def test_weights_have_a_scale_for_each_output_channel(int8, plugin):
         scale = held[name.replace("_int8", "_scale")]
         assert scale.shape == (len(weight),)
         assert np.abs(values * scale[:, None, None, None] - weight).max() <= scale.max() / 2 * 1.001
-        assert np.abs(values).max() == 127
+        assert np.abs(values).max() == weight_levels("cpu")
 
 
 @pytest.mark.parametrize("runtime", RUNNERS)
