@@ -30,7 +30,7 @@ class Point(NamedTuple):
 
 
 def points(accuracy: Mapping[str, Any], latency: Mapping[str, Any]) -> list[Point]:
-    """Everybody who is in both results, the fastest first.
+    """Everybody who is in both results, the fastest first; bf16 only where the processor has it, else it is fp32 again.
 
     Raises:
         UsageError: latency was not measured on the model that accuracy was measured on.
@@ -42,7 +42,8 @@ def points(accuracy: Mapping[str, Any], latency: Mapping[str, Any]) -> list[Poin
             f"accuracy.json and latency.json were not measured on the same weights of '{accuracy['model']['name']}'",
             "run both benchmarks again",
         )
-    times = {row["name"]: row["ms"] for row in model["rows"]}
+    has_bf16 = any("bf16" in feature for feature in latency["conditions"]["cpu"]["features"])
+    times = {row["name"]: row["ms"] for row in model["rows"] if has_bf16 or not row["name"].endswith("bf16")}
     found = []
     for row in accuracy["rows"]:
         name = SAME.get(row["name"], "")

@@ -11,7 +11,7 @@ from benchmarks.people_chart import lines, spread_labels
 from benchmarks.results import RESULTS, read_result, write_result
 from simple_trt.errors import UsageError
 
-CONDITIONS = {"threads": 1, "cpu": {"model": "A CPU"}}
+CONDITIONS = {"threads": 1, "cpu": {"model": "A CPU", "features": ["avx2"]}}
 PEOPLE = [1, 5, 30]
 
 
@@ -77,13 +77,21 @@ def test_lines_are_the_series_that_were_measured_everywhere_and_say_what_is_rand
 
 
 def test_points_are_those_who_are_in_both_results_the_fastest_first():
-    found = [(p.text, p.ms, p.ap) for p in points(ACCURACY, {"models": [MODEL]})]
+    found = [(p.text, p.ms, p.ap) for p in points(ACCURACY, {"models": [MODEL], "conditions": CONDITIONS})]
     assert found == [("our engine, int8", 12.0, 0.3), ("MoveNet MultiPose, fp32", 30.0, 0.32), ("PyTorch", 90.0, 0.31)]
 
 
 def test_accuracy_of_one_model_is_not_drawn_over_the_latency_of_another():
     with pytest.raises(UsageError, match="not measured on the same weights of 'edge-512'"):
-        points(ACCURACY, {"models": [MODEL | {"checkpoint_sha256": "b" * 64}]})
+        points(ACCURACY, {"models": [MODEL | {"checkpoint_sha256": "b" * 64}], "conditions": CONDITIONS})
+
+
+def test_bf16_is_a_point_of_its_own_only_where_the_processor_has_it():
+    accuracy = ACCURACY | {"rows": [ACCURACY["rows"][0] | {"name": "cpu bf16"}]}
+    model = MODEL | {"rows": [row("cpu bf16", 20.0)]}
+    for feature, texts in (("avx2", []), ("avx512_bf16", ["our engine, bf16"])):
+        conditions = {"cpu": {"features": [feature]}}
+        assert [p.text for p in points(accuracy, {"models": [model], "conditions": conditions})] == texts
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))
