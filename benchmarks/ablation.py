@@ -142,7 +142,7 @@ def _first_stage(config: TrainConfig, samples: list[Sample], args: argparse.Name
 def _gate(path: Path, config: TrainConfig, samples: list[Sample]) -> Path:
     """The run's network with its grouping gate."""
     crowded = sorted(samples, key=lambda s: -sum(p.labelled for p in s.people))[:GATE_PICTURES]
-    return train_gate(path, config, crowded, path.parent / "gate", GATE_EPOCHS)
+    return train_gate(path, config, crowded, path.parent / "gate", GATE_EPOCHS, scored=False)
 
 
 def _curve(logs: Sequence[Path]) -> list[dict[str, float]]:

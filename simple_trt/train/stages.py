@@ -227,10 +227,17 @@ def _load_movenet(model: nn.Module, config: TrainConfig, dataset: PoseDataset) -
 
 
 def train_gate(
-    model: Path, config: TrainConfig, samples: Sequence[Sample], out: Path, epochs: int = 20, progress: bool = True
+    model: Path,
+    config: TrainConfig,
+    samples: Sequence[Sample],
+    out: Path,
+    epochs: int = 20,
+    progress: bool = True,
+    *,
+    scored: bool = True,
 ) -> Path:
-    """Train the grouping gate of the checkpoint `model`, whose network stays as it is, and what ranks the people that
-    both find, where the preset has that.
+    """Train the grouping gate of the checkpoint `model`, whose network stays as it is, and, unless `scored` is false,
+    what ranks the people that both find, where the preset has that.
 
     Raises UsageError for a network that groups by tags.
     """
@@ -249,7 +256,7 @@ def train_gate(
     meta = replace(start.meta, training=start.meta.training | done, quantisation=_without_gate(start.meta.quantisation))
     gated = start._replace(grouping=gate, scoring=None, meta=meta)
     path = save_model(out, gated)  # a network that finds nobody has nobody to rank, but has its gate
-    if preset.scoring_width and isinstance(start.simple, Simple):
+    if scored and preset.scoring_width and isinstance(start.simple, Simple):
         path = save_model(out, _scored(gated, dataset, config, progress))
     return path
 

@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 
 from simple_trt.engines.cpu import CpuEngine
 from simple_trt.engines.onnx_metadata import graph_manifest
+from simple_trt.engines.processor import weight_levels
 from simple_trt.evaluate.annotations import read_annotations
 from simple_trt.export.calibration import find_photos
 from simple_trt.export.precision.blocks import find_blocks
@@ -87,8 +88,9 @@ def bench(planted, folder, annotations, tmp_path):
     def make(runtime="openvino", photos=4, seed=1):
         blocks = find_blocks(planted.graph)
         return Bench(
-            planted, blocks, runtime, annotations, folder / "photos", photos, seed, session, tmp_path, lambda *_: None
-        )
+            planted, blocks, runtime, annotations, folder / "photos", photos, seed, session, tmp_path, lambda *_: None,
+            weight_levels("cpu"),
+        )  # fmt: skip
 
     return make
 
