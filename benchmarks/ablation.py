@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--base", default="edge-ablation", help="configuration under every row")
     p.add_argument("--init", default="", help="what the backbone starts from: for edge-ablation, MoveNet's ONNX file")
     p.add_argument("--teacher", default="", help="whom the rows 3(d) and 3(e) mimic, and 3(c) where it shows features")
-    p.add_argument("--feature-teacher", default="", help="whom row 3(c) mimics: a top-down checkpoint")
+    p.add_argument("--feature-teacher", default="", help="whom row 3(c) mimics: a top-down network")
     p.add_argument("--epochs", type=int, help="of each run; mimicking keeps its share of them")
     p.add_argument("--limit", type=int, help="train on the first so many photos of each set")
     p.add_argument("--photos", type=int, help="measure on the first so many photos of the split")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from simple_trt.models.topdown import TopDown, load_topdown
 from simple_trt.ops.reference.crops import padded_region
 from simple_trt.skeletons import Skeleton
 from simple_trt.train.regions import PADDING, crop_pictures, draw_maps, place_in_maps
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 MAPS = (64, 48)  # rows and columns of a person's maps (SIMPLE: a 256x192 teacher)
 # A published HRNet's cell u stands for crop pixel 4 (u + 0.125), not for the cell's centre 4 (u + 0.5).
@@ -54,7 +58,7 @@ def feature_channels(teacher: Teacher | None) -> int:
     """Channels of a teacher's features. Raises UsageError when it has none to show."""
     if isinstance(teacher, FeatureTeacher):
         return teacher.channels
-    raise UsageError("this teacher shows no features", "Name a top-down network's checkpoint with --teacher.")
+    raise UsageError("this teacher shows no features", "Name a top-down network with --teacher.")
 
 
 @dataclass(frozen=True)
@@ -116,18 +120,14 @@ class OnnxTeacher:
     """Any single-person ONNX model: square or oblong crops in, keypoints (y, x, score in 0..1) or heatmaps out.
 
     Its answers are drawn as Gaussians of the height of their scores (sigma of two cells), because a keypoint has no
-    extent, and because heatmaps of another shape would be another measure.
+    extent, and because heatmaps of another shape would be another measure. Its features are what its last convolution
+    to K channels looks at, which a model that answers keypoints has inside, too.
     """
 
     def __init__(self, path: str | Path, skeleton: Skeleton) -> None:
         """Raises SimpleTrtError: no such file, no readable model, or not of one picture in and K keypoints out."""
-        import onnxruntime
-
-        try:
-            self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has an exception of its own for every kind of damage
-            raise SimpleTrtError(f"the teacher '{path}' cannot be opened ({error})", "name an ONNX file") from None
         self.path, self.keypoints = Path(path), len(skeleton)
+        self.session = self._open(str(path))
         entry = self.session.get_inputs()[0]
         shape = [d if isinstance(d, int) else 1 for d in entry.shape]
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
@@ -135,6 +135,14 @@ class OnnxTeacher:
         self.name, self.kind = entry.name, entry.type
         self.channels_last = shape[3] == 3
         self.size = (shape[1], shape[2]) if self.channels_last else (shape[2], shape[3])
+
+    def _open(self, model: str | bytes) -> onnxruntime.InferenceSession:
+        import onnxruntime
+
+        try:
+            return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has an exception of its own for every kind of damage
+            raise SimpleTrtError(f"the teacher '{self.path}' cannot be opened ({error})", "name an ONNX file") from None
 
     @torch.no_grad()
     def __call__(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
@@ -150,6 +158,49 @@ class OnnxTeacher:
         found = np.stack([self._keypoints(self.session.run(None, {self.name: x})[0]) for x in self._inputs(crops)])
         answers = torch.from_numpy(found).to(images)
         return self._to_pictures(answers[..., :2], boxes), answers[..., 2]
+
+    @property
+    def channels(self) -> int:
+        """See FeatureTeacher. Raises UsageError where no convolution to K channels is in the model."""
+        return self._inside[1]
+
+    @torch.no_grad()
+    def features(self, images: Tensor, boxes: Tensor, owner: Tensor) -> Tensor:
+        """See FeatureTeacher. Raises UsageError as `channels`, and where the model's crops are narrower than 3:4."""
+        rows, cols = MAPS
+        height, width = self.size
+        share = cols * height / (rows * width)  # of the crop's width; its height is that of the region of the maps
+        if share > 1:
+            raise UsageError(f"the teacher '{self.path}' takes crops of {width}x{height}", "name one for 3:4 or wider")
+        if not len(boxes):
+            return boxes.new_zeros(0, self.channels, *MAPS)
+        region = padded_region(boxes[None], rows, cols, PADDING)
+        # Without its padding, which cropping adds again: the crop then holds the whole region of the maps.
+        bare = torch.cat((region.corner, region.corner + region.size), 2)[0]
+        inset = 0.5 * (1 - 1 / PADDING) * (bare[:, 2:] - bare[:, :2])
+        crops = crop_pictures(images, bare + torch.cat((inset, -inset), 1), owner, self.size)
+        session = self._inside[0]
+        seen = torch.from_numpy(np.concatenate([session.run(None, {self.name: x})[0] for x in self._inputs(crops)]))
+        middle = seen.new_tensor([[share, 0, 0], [0, 1, 0]]).expand(len(seen), -1, -1)
+        grid = F.affine_grid(middle, [*seen.shape[:2], rows, cols], align_corners=False)
+        return F.grid_sample(seen, grid, padding_mode="border", align_corners=False).to(images)
+
+    @cached_property
+    def _inside(self) -> tuple[onnxruntime.InferenceSession, int]:
+        """The same model up to its features, and how many channels these have."""
+        import onnx
+
+        model = onnx.load(self.path)
+        shapes = {entry.name: entry.dims for entry in model.graph.initializer}
+        heads = [node for node in model.graph.node if node.op_type == "Conv"]
+        heads = [node for node in heads if list(shapes.get(node.input[1], ()))[:1] == [self.keypoints]]
+        if not heads:
+            cause = f"the teacher '{self.path}' shows no features: no convolution makes {self.keypoints} heatmaps"
+            raise UsageError(cause, "name a model that finds keypoints by heatmaps")
+        name, channels = heads[-1].input[0], shapes[heads[-1].input[1]][1]
+        del model.graph.output[:]
+        model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+        return self._open(model.SerializeToString()), channels
 
     def _inputs(self, crops: Tensor) -> list[Any]:
         """Each crop as the model wants it: whole numbers are pixels 0..255, floats our normalised values."""

@@ -11,12 +11,19 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from simple_trt.errors import SimpleTrtError
+from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.models.hrnet import HRNet
 from simple_trt.models.topdown import TopDown, load_topdown
 from simple_trt.skeletons import COCO
 from simple_trt.train.regions import place_in_maps
-from simple_trt.train.teachers import MAPS, OFFICIAL_SHIFT, HeatmapTeacher, OnnxTeacher, load_teacher
+from simple_trt.train.teachers import (
+    MAPS,
+    OFFICIAL_SHIFT,
+    HeatmapTeacher,
+    OnnxTeacher,
+    feature_channels,
+    load_teacher,
+)
 
 DATA = Path(os.environ.get("SIMPLE_TRT_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 BOXES = torch.tensor([[20.0, 30.0, 80.0, 190.0], [100.0, 20.0, 200.0, 120.0]])
@@ -112,6 +119,41 @@ def test_keypoints_of_an_onnx_model_become_maps(tmp_path, kind):
     assert teacher(spot(0.0, 0.0), BOXES[:0], OWNER[:0]).shape == (0, 17, *MAPS)
 
 
+def heatmap_model(path, size):
+    """A model [1,3,h,w] -> [1,17,h/4,w/4] whose features are the crop at a quarter of its size."""
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["seen"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Conv", ["seen", "weight"], ["maps"], name="head"),
+    ]
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, *size])],
+        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, 17, size[0] // 4, size[1] // 4])],
+        [numpy_helper.from_array(np.ones((17, 3, 1, 1), np.float32), "weight")],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("size", [(256, 192), (256, 256), (128, 128), (192, 256)])
+def test_features_of_an_onnx_model_cover_the_region_of_the_maps(tmp_path, size):
+    teacher = load_teacher(heatmap_model(tmp_path / "t.onnx", size), COCO)
+    assert teacher.channels == 3
+    for box, (x, y) in zip(BOXES.split(1), [(50.0, 100.0), (120.0, 80.0)], strict=True):
+        seen = teacher.features(spot(x, y), box, OWNER[:1])
+        assert seen.shape == (1, 3, *MAPS)
+        place = place_in_maps(torch.tensor([[[x, y]]]), box, MAPS)[0, 0]
+        torch.testing.assert_close(peak(seen[0, 0]), place, atol=0.15, rtol=0)
+    assert teacher.features(spot(0.0, 0.0), BOXES[:0], OWNER[:0]).shape == (0, 3, *MAPS)
+
+
+def test_an_onnx_model_without_features_to_show_says_so(tmp_path):
+    with pytest.raises(UsageError, match="no convolution makes 17 heatmaps"):
+        feature_channels(load_teacher(keypoint_model(tmp_path / "points.onnx"), COCO))
+    narrow = load_teacher(heatmap_model(tmp_path / "narrow.onnx", (256, 128)), COCO)
+    with pytest.raises(UsageError, match="crops of 128x256"):
+        narrow.features(spot(50.0, 100.0), BOXES, OWNER)
+
+
 def test_what_is_no_teacher_is_refused(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     for path in (tmp_path / "bad.onnx", tmp_path / "no.onnx"):
@@ -136,3 +178,4 @@ def test_movenet_thunder_is_a_teacher():
         size = (box[0, 2:] - box[0, :2]).max()
         errors.append((points[0] - item["keypoints"][0, :, :2]).norm(dim=1) / size)
     assert torch.cat(errors).median() < 0.05
+    assert teacher.channels == 96
