@@ -17,25 +17,31 @@ Result = Mapping[str, Any]
 def ablation_tables(result: Result) -> str:
     """Each row of the paper's tables beside its AP here, over seeds; gains against point learning alone."""
     by_name: dict[str, list[Result]] = defaultdict(list)
-    for row in result["rows"]:
+    for row in sorted(result["rows"], key=lambda row: (row["table"], row["seed"])):
         by_name[row["name"]].append(row)
-    plain = _mean_ap(by_name["table3-points"]) if by_name.get("table3-points") else None
+    plain = {row["seed"]: _ap(row) for row in by_name.get("table3-points", [])}
     rows = [_ablation_row(rows, plain) for rows in by_name.values()]
-    head = ["", "the paper's table", "AP in the paper", "AP here", "seeds", "against point learning"]
+    head = ["", "the paper's table", "AP in the paper", "AP here", "of each seed", "against point learning, same seeds"]
     s = result["settings"]
-    what = f"Base `{s['base']}`, {s['epochs']} epochs, teacher `{s['teacher']}`; AP on the 300-image split."
-    return f"{what}\n\n{table(head, rows)}"
+    budget = f"Base `{s['base']}`, {s['pictures']} photos, {s['epochs']} epochs, teacher `{s['teacher']}`"
+    return f"{budget}; AP on the 300-image split.\n\n{table(head, rows)}"
 
 
-def _ablation_row(rows: list[Result], plain: float | None) -> list[str]:
-    ap = _mean_ap(rows)
-    single = ", ".join(f"{row['metrics']['AP'] * 100:.1f}" for row in rows)
-    gain = "-" if plain is None else f"{(ap - plain) * 100:+.1f}"
-    return [rows[0]["what"], rows[0]["table"], f"{rows[0]['paper']:.1f}", f"{ap * 100:.1f}", single, gain]
+def _ablation_row(rows: list[Result], plain: Mapping[int, float]) -> list[str]:
+    aps = [_ap(row) for row in rows]
+    gains = [_ap(row) - plain[row["seed"]] for row in rows if row["seed"] in plain]
+    return [
+        rows[0]["what"],
+        rows[0]["table"],
+        f"{rows[0]['paper']:.1f}",
+        f"{fmean(aps):.1f}",
+        ", ".join(f"{ap:.1f}" for ap in aps),
+        f"{fmean(gains):+.1f}" if gains else "-",
+    ]
 
 
-def _mean_ap(rows: list[Result]) -> float:
-    return fmean(row["metrics"]["AP"] for row in rows)
+def _ap(row: Result) -> float:
+    return float(row["metrics"]["AP"]) * 100
 
 
 def training_tables(result: Result) -> str:
