@@ -1,3 +1,4 @@
+import argparse
 import json
 from contextlib import contextmanager
 
@@ -58,3 +59,23 @@ def test_the_right_answer_loses_nothing_and_a_shifted_one_does(data, tmp_path, m
     assert rows["torch"]["images"] == rows["torch"]["people"] == rows["torch"]["detections"] == PHOTOS
     assert 0 < rows["cpu int8"]["drop"] < rows["movenet"]["drop"]
     assert "| cpu int8 |" in section("accuracy", tmp_path)
+
+
+def test_folding_does_not_change_what_an_augmented_model_says(data):
+    from simple_trt import zoo
+    from simple_trt.evaluate.augmentation import Augmentation
+    from simple_trt.evaluate.augmented import AugmentedPredictor
+
+    picture = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+    path, flip = zoo.find("edge-320").checkpoint, Augmentation(flip=True)
+    want = AugmentedPredictor.open(path, flip).predict(picture)
+    with accuracy._augmented(path, flip) as predict:
+        found = predict(picture)
+    assert len(want) > 0 and len(found) == len(want)
+    np.testing.assert_allclose(found.scores, want.scores, atol=1e-4)
+
+
+def test_only_the_checkpoint_and_movenet_are_augmented(data, tmp_path):
+    args = argparse.Namespace(augmented=True, single=False, threads=1)
+    with_flip = accuracy._contenders(Subject("edge-320", tmp_path, "trained"), data, args)
+    assert list(with_flip) == ["torch", "torch, flip", "torch, flip, 5 scales", "movenet fp32"]
