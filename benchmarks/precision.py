@@ -61,15 +61,17 @@ class Row:
 
 
 INT8 = ("--precision", "int8")
+USUAL = ("--calib-method", "minmax", "--float-blocks", "none")
 RTX = ("--target", "tensorrt-rtx")
 ROWS = (
     Row(REFERENCE, ("--precision", "fp32")),
     Row("cpu bf16", ("--precision", "bf16")),
-    Row("cpu int8, min-max", (*INT8, "--calib-method", "minmax")),
+    Row("cpu int8, min-max", (*INT8, *USUAL)),
+    Row("cpu int8", INT8),
     Row("cpu int8, searched", (*INT8, "--search")),
     Row("cpu int8, searched on other photos", (*INT8, "--search"), "even"),
     Row("rtx fp16", (*RTX, "--precision", "fp16")),
-    Row("rtx int8, min-max", (*RTX, *INT8, "--calib-method", "minmax")),
+    Row("rtx int8, min-max", (*RTX, *INT8, *USUAL)),
     Row("rtx int8, searched", (*RTX, *INT8, "--search")),
 )
 

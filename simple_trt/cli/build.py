@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from simple_trt.cli.flags import SHAPE_FLAGS, count, fraction, megabytes, shape_of
+from simple_trt.cli.flags import SHAPE_FLAGS, blocks, count, fraction, megabytes, shape_of
 from simple_trt.cli.recipe import apply_recipe
 from simple_trt.errors import UsageError
 
@@ -49,6 +49,11 @@ RECIPE_FLAGS: dict[str, dict[str, Any]] = {
     "--calib-method": {
         "choices": CALIB_METHODS,
         "help": "int8: how photos set ranges (default: mse; with --search, the one that loses least AP)",
+    },
+    "--float-blocks": {
+        "type": blocks,
+        "metavar": "LIST",
+        "help": "int8: modules of the network that stay in floating point, or 'none' (default: the bundled model's)",
     },
     "--search": {
         "action": argparse.BooleanOptionalAction,
@@ -171,6 +176,7 @@ def _request(args: argparse.Namespace) -> BuildRequest:
         calib=args.calib,
         calib_method=args.calib_method,
         search=_search(args),
+        float_blocks=args.float_blocks,
         options=CompileOptions(
             runtime=args.runtime,
             compute_capabilities=capabilities,
@@ -227,6 +233,8 @@ def build_command(args: argparse.Namespace) -> str:
 
 
 def _as_typed(flag: str, value: Any) -> str:
+    if flag == "--float-blocks":
+        return ",".join(value) or "none"
     if flag == "--size":
         return "x".join(map(str, value))
     return str(value >> 20 if flag == "--workspace" else value)

@@ -63,8 +63,9 @@ def _to_onnx(args: argparse.Namespace, out: Path) -> None:
         with stages.stage("export") as stage:
             graph = source_graph(model, shape_of(args), folder.path)
             stage.say(model.name)
+        quantising = Quantising(args.calib, floating=model.float_blocks)
         with stages.stage("precision") as stage:
-            graph = with_precision(graph, "onnx", args.precision, Quantising(args.calib), folder.path, stage).graph
+            graph = with_precision(graph, "onnx", args.precision, quantising, folder.path, stage).graph
         shutil.copyfile(graph, folder.plan)
         folder.publish()
 

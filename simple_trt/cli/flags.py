@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simple_trt.export.build_source import Shape
 
-__all__ = ["DEFAULT_THRESHOLD", "SHAPE_FLAGS", "count", "fraction", "megabytes", "positive", "shape_of", "sides"]
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "SHAPE_FLAGS",
+    "blocks",
+    "count",
+    "fraction",
+    "megabytes",
+    "positive",
+    "shape_of",
+    "sides",
+]
 
 LOWERINGS = ("plain", "plugin")
 SIDE_STEP = 32
@@ -51,6 +61,14 @@ def count(text: str) -> int:
     if not re.fullmatch(r"\d{1,7}", text) or not 1 <= int(text) <= MAX_COUNT:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {MAX_COUNT}, got '{text}'")
     return int(text)
+
+
+def blocks(text: str) -> tuple[str, ...]:
+    """Modules of a network, separated by commas, or `none`."""
+    names = () if text == "none" else tuple(name.strip() for name in text.split(","))
+    if not all(re.fullmatch(r"[A-Za-z0-9_.]+", name) for name in names):
+        raise argparse.ArgumentTypeError(f"expected names such as simple.heads, separated by commas, got '{text}'")
+    return names
 
 
 def fraction(text: str) -> float:

@@ -100,8 +100,13 @@ FIELDS: dict[str, tuple[str, Check]] = {
         _or_null(_either(_record(sha256=_sha256, count=_count), _record(sha256=_sha256, count=_count, method=_text))),
     ),
     "assignment": (
-        "{blocks: an object of precisions, max_ap_drop: a number, seed: a count, report: a file's name} or null",
-        _or_null(_record(blocks=_map_of(_one_of(*PRECISIONS)), max_ap_drop=_number, seed=_count, report=_bare_name)),
+        "{blocks: an object of precisions}, with max_ap_drop: a number, seed: a count, report: a file's name; or null",
+        _or_null(
+            _either(
+                _record(blocks=_map_of(_one_of(*PRECISIONS))),
+                _record(blocks=_map_of(_one_of(*PRECISIONS)), max_ap_drop=_number, seed=_count, report=_bare_name),
+            )
+        ),
     ),
     "versions": ("an object of texts", _map_of(_text)),
     "device": ("an object", _object),

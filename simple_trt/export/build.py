@@ -49,6 +49,7 @@ class BuildRequest:
         calib: folder of photos that set the INT8 ranges.
         calib_method: how they do, one of precision.METHODS; None means that the search measures which, or the default.
         search: how to search for the blocks that become INT8; None takes the usual ones.
+        float_blocks: of the usual ones, those that stay in floating point; None means those that the model advises.
         options: what the target's compiler is told.
         check: what the last stage measures.
         layers: where the report by layer goes; None for none. Target tensorrt only; how much it tells is
@@ -66,6 +67,7 @@ class BuildRequest:
     calib: Path | None = None
     calib_method: str | None = None
     search: SearchRequest | None = None
+    float_blocks: tuple[str, ...] | None = None
     options: CompileOptions = field(default_factory=CompileOptions)
     check: Check = field(default_factory=Check)
     layers: Path | None = None
@@ -139,8 +141,10 @@ class _Job:
         """The graph with its precision inside, and what it is made of."""
         request = self.request
         with self.stages.stage("precision") as stage:
+            floating = self.model.float_blocks if request.float_blocks is None else request.float_blocks
+            runtime = request.options.runtime
             quantising = Quantising(
-                request.calib, request.calib_method, request.search, request.options.runtime, self.open_session
+                request.calib, request.calib_method, request.search, floating, runtime, self.open_session
             )
             precise = with_precision(source, request.target, request.precision, quantising, self.folder.path, stage)
             facts = read_graph(precise.graph)
@@ -229,11 +233,14 @@ def _check_request(request: BuildRequest) -> None:
 
 def _check_int8(request: BuildRequest) -> None:
     """Raises UsageError when calibration or search are asked for in vain."""
-    asked = "--search" if request.search else "--calib-method" if request.calib_method else None
+    flags = {"--search": request.search, "--calib-method": request.calib_method, "--float-blocks": request.float_blocks}
+    asked = next((flag for flag, value in flags.items() if value is not None), None)
     if asked and request.precision != "int8":
         raise UsageError(f"{asked} is for int8, and the precision is {request.precision}", "give --precision int8")
     if request.search is None:
         return
+    if request.float_blocks is not None:
+        raise UsageError("--search finds the blocks itself, and --float-blocks names them", "give one of the two")
     if request.calib is None:
         raise UsageError("--search has no photos to set the ranges of int8", "give their folder with --calib DIR")
     if request.search.max_ap_drop > LARGEST_DROP:

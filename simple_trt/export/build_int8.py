@@ -50,6 +50,7 @@ class Quantising:
         calib: folder of photos that set the ranges that were not learnt.
         method: calibration method, one of ranges.METHODS; None leaves it to the search, or to the default.
         search: how to search for the blocks that become int8; None takes the usual ones.
+        floating: of the usual ones, those that stay in floating point. A search does not ask.
         runtime: of CPU engines, None for the best that is installed.
         open_session: makes of an engine what finds people; a search needs it.
     """
@@ -57,6 +58,7 @@ class Quantising:
     calib: Path | None = None
     method: str | None = None
     search: SearchRequest | None = None
+    floating: tuple[str, ...] = ()
     runtime: str | None = None
     open_session: OpenSession | None = None
 
@@ -67,7 +69,7 @@ class Quantised:
 
     Args:
         calibration: {"sha256", "count", "method"} of the photos; where ranges were learnt, the method says so.
-        assignment: {"blocks": name -> precision, "max_ap_drop", "seed", "report": file} of a search, or None.
+        assignment: {"blocks": name -> precision}, of a search with "max_ap_drop", "seed" and "report", a file; or None.
         report: lines for a person.
     """
 
@@ -86,19 +88,25 @@ def quantised_graph(
     model, levels = onnx.load(source), weight_levels(target)
     narrower = NARROWER if levels == SAFE_LEVELS else ""
     learnt = None if quantising.search or quantising.method else graph_quantisation(source)
-    if learnt and all(node.input[0] in learnt.ranges for node in quantised_convolutions(model.graph)):
-        stage.say(f"int8 network, {rest} heads, ranges learnt in training{narrower}")
-        return to_int8(model, (), learnt=learnt.ranges, weight_levels=levels), Quantised(_learnt_calibration(learnt))
+    floating = () if quantising.search else quantising.floating
+    usual = quantised_convolutions(model.graph, floating)
+    assignment = _listed(model.graph, usual, rest) if floating else None
+    kept = f"int8 network, {rest} heads{f' and {len(floating)} blocks' if floating else ''}"
+    if learnt and all(node.input[0] in learnt.ranges for node in usual):
+        stage.say(f"{kept}, ranges learnt in training{narrower}")
+        graph = to_int8(model, (), learnt=learnt.ranges, weight_levels=levels, floating=floating)
+        return graph, Quantised(_learnt_calibration(learnt), assignment)
     if quantising.calib is None:
         raise UsageError(f"int8 needs photos to set its ranges{' that were not learnt' if learnt else ''}", CALIB_CURE)
     photos = find_photos(quantising.calib)
     if quantising.search is not None:
         return _searched(source, target, rest, quantising, photos, folder, stage)
     method = quantising.method or DEFAULT_METHOD
-    graph = to_int8(model, _inputs(source, photos, stage), method, learnt.ranges if learnt else None, levels)
+    ranges = learnt.ranges if learnt else None
+    graph = to_int8(model, _inputs(source, photos, stage), method, ranges, levels, floating)
     rest_of = "what was not learnt " if learnt else ""
-    stage.say(f"int8 network, {rest} heads, {rest_of}calibrated on {photos.count} photos by {method}{narrower}")
-    return graph, Quantised(_calibration(photos, f"{method}, where not learnt" if learnt else method))
+    stage.say(f"{kept}, {rest_of}calibrated on {photos.count} photos by {method}{narrower}")
+    return graph, Quantised(_calibration(photos, f"{method}, where not learnt" if learnt else method), assignment)
 
 
 def _searched(
@@ -152,6 +160,12 @@ def _assignment(blocks: list[Block], chosen: Chosen, rest: str, request: SearchR
         "seed": request.seed,
         "report": request.record.name,
     }
+
+
+def _listed(graph: onnx.GraphProto, quantised: list[onnx.NodeProto], rest: str) -> dict[str, Any]:
+    names = {node.name for node in quantised}
+    blocks = find_blocks(graph)
+    return {"blocks": {b.name: "int8" if names & set(b.convolutions) else rest for b in blocks}}
 
 
 def _learnt_calibration(learnt: Quantisation) -> dict[str, Any]:

@@ -30,11 +30,13 @@ class Model:
         name: for the manifest: the bundled model's name, or the file's stem.
         checkpoint: its weights, when there are any.
         graph: an ONNX graph of it, when there is one.
+        float_blocks: blocks that lose accuracy in int8, where that was found out.
     """
 
     name: str
     checkpoint: Path | None
     graph: Path | None
+    float_blocks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def find_model(text: str) -> Model:
     path = Path(text)
     if not path.exists() and text in zoo.names():
         entry = zoo.find(text)
-        return Model(entry.name, entry.checkpoint, entry.onnx)
+        return Model(entry.name, entry.checkpoint, entry.onnx, entry.float_blocks)
     if not path.is_file():
         bundled = ", ".join(zoo.names()) or "none"
         raise UsageError(f"no model '{text}'", f"give a checkpoint, an ONNX file or a bundled model's name ({bundled})")

@@ -25,13 +25,18 @@ class ZooEntry:
         name: as it is given on the command line.
         checkpoint: the weights, safetensors.
         onnx: the plain fp32 graph at batch 1.
-        card: what `card.json` holds: sha256 of both, preset, size, licence, data, metrics.
+        card: what `card.json` holds: sha256 of both, preset, size, licence, data, metrics, float_blocks.
     """
 
     name: str
     checkpoint: Path
     onnx: Path
     card: dict[str, Any]
+
+    @property
+    def float_blocks(self) -> tuple[str, ...]:
+        """Blocks of the network that a search kept in floating point, because int8 costs accuracy there."""
+        return tuple(map(str, self.card.get("float_blocks", ())))
 
 
 def names() -> list[str]:

@@ -22,13 +22,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from simple_trt.engines.onnx_metadata import WEIGHT_LEVELS
-from simple_trt.errors import SimpleTrtError
+from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.export.lowering import TensorTypes, decode_op, plugin_nodes, tensor_types, to_plain
 from simple_trt.export.metadata import read_precision, update_metadata
 from simple_trt.export.precision.histograms import Histogram, collect_histograms
 from simple_trt.export.precision.ranges import DEFAULT_METHOD, LEVELS, choose_ranges
 from simple_trt.export.precision.regions import last_convolutions
 from simple_trt.export.weights import drop_unused_weights
+
+BLOCKS_CURE = "'simple-trt inspect' names the blocks of an int8 engine"
 
 
 def to_int8(
@@ -37,6 +39,7 @@ def to_int8(
     method: str = DEFAULT_METHOD,
     learnt: Mapping[str, float] | None = None,
     weight_levels: int = LEVELS,
+    floating: Collection[str] = (),
 ) -> onnx.ModelProto:
     """Quantise the network's convolutions, with ranges measured on images.
 
@@ -46,12 +49,13 @@ def to_int8(
         method: one of ranges.METHODS.
         learnt: ranges by tensor that are known; where they are all, no image is looked at.
         weight_levels: as in `quantise`.
+        floating: as in `quantised_convolutions`.
 
     Raises:
         SimpleTrtError: the model is not float32, there are no images, or a tensor is not finite on them.
-        UsageError: no such method.
+        UsageError: no such method, or no such block.
     """
-    convolutions = quantised_convolutions(model.graph)
+    convolutions = quantised_convolutions(model.graph, floating)
     ranges = dict(learnt or {})
     if unknown := [node for node in convolutions if node.input[0] not in ranges]:
         ranges |= choose_ranges(measure_inputs(model, unknown, images), method)
@@ -100,11 +104,31 @@ def _refuse_other_precision(model: onnx.ModelProto) -> None:
         raise SimpleTrtError(f"the graph is {read_precision(model)} already", "give the fp32 model")
 
 
-def quantised_convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """The convolutions that are quantised by the rule above, in graph order."""
-    last = last_convolutions(graph)
+def quantised_convolutions(graph: onnx.GraphProto, floating: Collection[str] = ()) -> list[onnx.NodeProto]:
+    """The convolutions that are quantised by the rule above, in graph order.
+
+    Args:
+        graph: of either lowering.
+        floating: blocks, that is modules of the network (`simple.backbone.stages.2`), that are not quantised either.
+
+    Raises:
+        UsageError: no convolution is in one of these blocks, or all are.
+    """
+    last, dense = last_convolutions(graph), dense_convolutions(graph)
+    for block in floating:
+        if not any(_inside(node, block) for node in dense):
+            raise UsageError(f"the network has no block '{block}' to keep in floating point", BLOCKS_CURE)
     images = {value.name for value in graph.input}
-    return [node for node in dense_convolutions(graph) if node.name not in last and node.input[0] not in images]
+    usual = [node for node in dense if node.name not in last and node.input[0] not in images]
+    chosen = [node for node in usual if not any(_inside(node, block) for block in floating)]
+    if floating and not chosen:
+        raise UsageError("with these blocks in floating point nothing is left for int8", "keep fewer, or build fp32")
+    return chosen
+
+
+def _inside(node: onnx.NodeProto, block: str) -> bool:
+    """Nodes are named after their module: `simple.center.merge.1/Conv_2`."""
+    return f"{node.name.partition('/')[0]}.".startswith(f"{block}.")
 
 
 def dense_convolutions(graph: onnx.GraphProto) -> list[onnx.NodeProto]:

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from simple_trt.engines.processor import weight_levels
-from simple_trt.errors import SimpleTrtError
+from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.export.lowering import decode_op, to_plain
 from simple_trt.export.precision import to_fp16, to_int8
 from simple_trt.export.precision.int8 import quantised_convolutions
@@ -39,6 +39,30 @@ def weights(model):
 def test_which_convolutions_are_quantised(plugin):
     quantised = {node.name for node in quantised_convolutions(plugin.graph)}
     assert {node.name for node in plugin.graph.node if node.op_type == "Conv"} - quantised == KEPT
+
+
+def test_blocks_that_stay_in_floating_point(plugin):
+    usual = {node.name for node in quantised_convolutions(plugin.graph)}
+    center = {name for name in usual if name.startswith("simple.center.")}
+    assert center
+    left = {node.name for node in quantised_convolutions(plugin.graph, ["simple.center", "simple.pose.layers.3"])}
+    assert left == usual - center
+    model = to_int8(plugin, photo_like(1, 2), weight_levels=weight_levels("cpu"), floating=["simple.center"])
+    makers = {name: node.op_type for node in model.graph.node for name in node.output}
+    convolutions = {node.name: node for node in model.graph.node if node.op_type == "Conv"}
+    assert not any(makers.get(convolutions[name].input[1]) == "DequantizeLinear" for name in center)
+    assert all(makers.get(convolutions[name].input[1]) == "DequantizeLinear" for name in left)
+
+
+@pytest.mark.parametrize("block", ["simple.cent", "simple.center.", "", "nowhere"])
+def test_a_block_that_is_none(plugin, block):
+    with pytest.raises(UsageError, match=f"no block '{block}'"):
+        quantised_convolutions(plugin.graph, [block])
+
+
+def test_something_must_be_left_for_int8(plugin):
+    with pytest.raises(UsageError, match="nothing is left for int8"):
+        quantised_convolutions(plugin.graph, ["simple", "grouping"])
 
 
 def test_quantised_convolutions_read_rounded_inputs_and_weights(int8):
