@@ -154,7 +154,7 @@ class Mimicking(nn.Module):
         if self.feature_adapter is not None and isinstance(teacher, FeatureTeacher):
             own = crop_regions(shared.float(), regions)
             wanted = self.feature_adapter(teacher.features(images.float(), regions.boxes, regions.picture))
-            # By cell, too: heatmaps are zero nearly everywhere, features nowhere, and a sum of them would drown the rest.
+            # By cell, too: heatmaps are zero nearly everywhere, features nowhere, and their sum would drown the rest.
             terms["mimic_features"] = (own - wanted).square().sum() / (people * own.shape[1:].numel())
         return terms
 
