@@ -154,7 +154,8 @@ class Mimicking(nn.Module):
         if self.feature_adapter is not None and isinstance(teacher, FeatureTeacher):
             own = crop_regions(shared.float(), regions)
             wanted = self.feature_adapter(teacher.features(images.float(), regions.boxes, regions.picture))
-            terms["mimic_features"] = (own - wanted).square().sum() / (people * own.shape[1])
+            # By cell, too: heatmaps are zero nearly everywhere, features nowhere, and their sum would drown the rest.
+            terms["mimic_features"] = (own - wanted).square().sum() / (people * own.shape[1:].numel())
         return terms
 
     def _weights(self, batch: dict[str, Tensor], regions: Regions) -> tuple[Tensor, Tensor]:

@@ -165,6 +165,31 @@ def test_the_terms_are_those_of_the_paper():
     assert len(list(mimicking.parameters())) == 4  # two adapters, and nothing of the teacher
 
 
+class Features:
+    """A teacher whose two features are 1 and 2 everywhere."""
+
+    channels = 2
+
+    def features(self, images, boxes, owner):
+        return torch.tensor([1.0, 2.0]).view(1, 2, 1, 1).expand(len(boxes), -1, *MAPS)
+
+    def __call__(self, images, boxes, owner):
+        raise AssertionError("heatmaps are not mimicked")
+
+
+def test_features_are_compared_in_the_mean_over_people_channels_and_cells():
+    settings = MimicSettings(truth=False, heatmaps=False, features=True)
+    mimicking = Mimicking(Features(), K, settings, SHARED.shape[1])
+    nn.init.constant_(mimicking.feature_adapter.weight, 1.0)
+    nn.init.zeros_(mimicking.feature_adapter.bias)
+    shared = torch.ones_like(SHARED).requires_grad_()
+    terms = mimicking(torch.zeros(1, 3, SIDE, SIDE), shared, plant(BOX), people((BOX, POINTS)), DECODE)
+    assert list(terms) == ["mimic_features"]
+    torch.testing.assert_close(terms["mimic_features"], torch.tensor((1.0 + 2.0 - 1.0) ** 2))
+    terms["mimic_features"].backward()
+    assert shared.grad.abs().sum() > 0
+
+
 def test_nobody_found_costs_nothing_and_stays_in_the_graph():
     maps = plant()
     teacher = Shows()
