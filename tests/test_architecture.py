@@ -28,7 +28,7 @@ ROOMS: dict[str, tuple[str, str]] = {
     # scipy and NumPy match tags to people, which no tensor op does; MoveNet's weights are published as ONNX.
     "models": ("ops", "torch safetensors numpy scipy onnx"),
     "data": ("", "torch numpy cv2 pycocotools PIL scipy"),
-    "train": ("ops models data", "torch numpy cv2 safetensors tqdm tomli onnxruntime"),
+    "train": ("ops models data", "torch numpy cv2 safetensors tqdm tomli onnx onnxruntime"),
     # ops: test-time augmentation letterboxes pictures at many sizes; drawing: pictures of heatmaps; scipy: tracks and
     # MPII's .mat; cv2: ignored polygons.
     "evaluate": ("ops models data engines pictures drawing", "numpy pycocotools torch scipy cv2"),
