@@ -60,15 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     p = output_parser("accuracy", __doc__ or "")
     p.add_argument("--model", default=BUNDLED, help="a bundled model or a checkpoint")
     p.add_argument("--limit", type=int, help="only the first so many photos")
-    part = p.add_mutually_exclusive_group()
-    part.add_argument("--single", action="store_true", help="without flip and scales, which take most of the time")
-    part.add_argument("--augmented", action="store_true", help="the checkpoint with and without them, and MoveNet")
+    p.add_argument("--single", action="store_true", help="without flip and scales, which take most of the time")
+    p.add_argument("--without-engines", action="store_true", help="the checkpoint, at its own size, and MoveNet alone")
     args = p.parse_args(argv)
     args.work.mkdir(parents=True, exist_ok=True)
     load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     subject = find_subject(args.model, args.work, args.seed)
     torch.set_num_threads(args.threads)
-    size = checkpoints.load(subject.checkpoint).meta.size[0] if args.augmented else SIZE
+    size = checkpoints.load(subject.checkpoint).meta.size[0] if args.without_engines else SIZE
     measured: dict[str, Measured] = {}
     for name, opened in _contenders(subject, data, args).items():
         say(f"accuracy: {name}")
@@ -93,10 +92,10 @@ def _contenders(subject: Subject, data: Path, args: argparse.Namespace) -> dict[
     }
     return {
         REFERENCE: open_session(subject.checkpoint, args.threads),
-        **({} if args.augmented else _engines(subject, data, args)),
+        **({} if args.without_engines else _engines(subject, data, args)),
         **({} if args.single else augmented),
         "movenet fp32": open_movenet(data, args.threads, "f32"),
-        **({} if args.augmented else {"movenet bf16": open_movenet(data, args.threads, "bf16")}),
+        **({} if args.without_engines else {"movenet bf16": open_movenet(data, args.threads, "bf16")}),
     }
 
 

@@ -75,7 +75,8 @@ def test_folding_does_not_change_what_an_augmented_model_says(data):
     np.testing.assert_allclose(found.scores, want.scores, atol=1e-4)
 
 
-def test_only_the_checkpoint_and_movenet_are_augmented(data, tmp_path):
-    args = argparse.Namespace(augmented=True, single=False, threads=1)
-    with_flip = accuracy._contenders(Subject("edge-320", tmp_path, "trained"), data, args)
-    assert list(with_flip) == ["torch", "torch, flip", "torch, flip, 5 scales", "movenet fp32"]
+@pytest.mark.parametrize(("single", "augmented"), [(True, []), (False, ["torch, flip", "torch, flip, 5 scales"])])
+def test_without_engines_the_checkpoint_stands_beside_movenet(data, tmp_path, single, augmented):
+    args = argparse.Namespace(without_engines=True, single=single, threads=1)
+    contenders = accuracy._contenders(Subject("edge-320", tmp_path, "trained"), data, args)
+    assert list(contenders) == ["torch", *augmented, "movenet fp32"]
