@@ -3,8 +3,8 @@
     python export/bundle.py runs/gate/model.safetensors edge-512 --accuracy benchmarks/results/accuracy-edge-512.json
 
 Without --accuracy the card has no metrics yet: bundle, measure with `python -m benchmarks.accuracy`, bundle again.
---search is the record that `simple-trt build --search` left, made with photos that nothing is measured on: the blocks
-that it kept from int8 then stay in floating point whenever the model is built.
+--float-blocks names blocks of the network that int8 would harm, from a search with photos that nothing is measured on
+(`simple-trt build --search`); they stay in floating point whenever the model is built.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from simple_trt import zoo
-from simple_trt.export.precision.blocks import find_blocks
+from simple_trt.cli.flags import blocks
 from simple_trt.export.to_onnx import export_onnx
 from simple_trt.files import sha256_of, whole_file
 from simple_trt.models import checkpoints
@@ -47,12 +45,12 @@ def main() -> None:
     p.add_argument("checkpoint", type=Path)
     p.add_argument("name")
     p.add_argument("--accuracy", type=Path, help="result file of benchmarks.accuracy for this very checkpoint")
-    p.add_argument("--search", type=Path, help="record of a search for int8 blocks, OUT.search.json")
+    p.add_argument("--float-blocks", type=blocks, default=(), help="modules of the network, separated by commas")
     args = p.parse_args()
     folder = zoo.FOLDER / args.name
     folder.mkdir(exist_ok=True)
     copy_files(args.checkpoint, args.name, folder)
-    card = describe(args.name, folder, args.accuracy) | {"float_blocks": float_blocks(folder, args.search)}
+    card = describe(args.name, folder, args.accuracy) | {"float_blocks": list(args.float_blocks)}
     for name, text in ((zoo.CARD, json.dumps(card, indent=2) + "\n"), ("CARD.md", page(card))):
         with whole_file(folder / name) as path:
             path.write_text(text, encoding="utf-8")
@@ -87,15 +85,6 @@ def describe(name: str, folder: Path, accuracy: Path | None) -> dict[str, Any]:
         "training": meta.training,
         "sha256": {file: sha256_of(folder / file) for file in (zoo.CHECKPOINT, zoo.GRAPH)},
     }
-
-
-def float_blocks(folder: Path, search: Path | None) -> list[str]:
-    """Of the blocks that are usually int8, those that the search kept in floating point, in graph order."""
-    if search is None:
-        return []
-    chosen = json.loads(search.read_text(encoding="utf-8"))["outcome"]["chosen"]
-    blocks = find_blocks(onnx.load(folder / zoo.GRAPH).graph)
-    return [block.name for block in blocks if block.usual and block.name not in chosen]
 
 
 def page(card: dict[str, Any]) -> str:
@@ -138,12 +127,10 @@ def page(card: dict[str, Any]) -> str:
 
 def int8_lines(blocks: list[str]) -> list[str]:
     """Which blocks int8 engines keep in floating point."""
-    names = ", ".join(f"`{name}`" for name in blocks)
-    return (
-        ["In int8 engines these blocks stay in floating point, where a search on training photos kept them:", names, ""]
-        if blocks
-        else []
-    )
+    if not blocks:
+        return []
+    why = "With these blocks in floating point int8 lost hardly any AP in a search on training photos; they stay so:"
+    return [why, ", ".join(f"`{name}`" for name in blocks), ""]
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class ZooEntry:
 
     @property
     def float_blocks(self) -> tuple[str, ...]:
-        """Blocks of the network that a search kept in floating point, because int8 costs accuracy there."""
+        """Blocks of the network that int8 engines keep in floating point, because int8 costs accuracy there."""
         return tuple(map(str, self.card.get("float_blocks", ())))
 
 
