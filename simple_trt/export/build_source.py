@@ -12,10 +12,9 @@ import onnx
 from simple_trt import zoo
 from simple_trt.engines.onnx_metadata import read_metadata
 from simple_trt.errors import SimpleTrtError, UsageError
-from simple_trt.export.lowering import to_plain
-from simple_trt.export.metadata import update_metadata
+from simple_trt.export.lowering import plugin_nodes, to_plain, to_plugin
 
-__all__ = ["Model", "Shape", "find_model", "has_torch", "plain_twin", "source_graph"]
+__all__ = ["Model", "Shape", "find_model", "has_torch", "plain_twin", "plugin_twin", "source_graph"]
 
 NEED_TORCH = (
     "with PyTorch (pip install 'simple-trt[export]') and the checkpoint any size, batch and lowering can be made"
@@ -90,8 +89,10 @@ def source_graph(model: Model, shape: Shape, folder: Path) -> Path:
         metadata = read_metadata(model.graph)
         if not _misfit(metadata, shape):
             return model.graph
-        if not _misfit(metadata | {"lowering": "plain"}, shape):
-            return plain_twin(model.graph, folder)
+        if not _misfit(metadata | {"lowering": shape.lowering}, shape):
+            twin = plain_twin(model.graph, folder) if shape.lowering == "plain" else plugin_twin(model.graph, folder)
+            if twin is not None:
+                return twin
         if model.checkpoint is None:
             raise SimpleTrtError(f"'{model.graph}' {_misfit(metadata, shape)}", NEED_TORCH)
     if not has_torch():
@@ -106,10 +107,23 @@ def source_graph(model: Model, shape: Shape, folder: Path) -> Path:
 
 def plain_twin(graph: Path, folder: Path) -> Path:
     """The graph of the lowering `plugin` as one of standard operators, written into `folder`; no PyTorch is needed."""
-    plain = to_plain(onnx.load(graph))
-    update_metadata(plain, lowering="plain")
     path = folder / f"plain-{graph.name}"
-    onnx.save(plain, path)
+    onnx.save(to_plain(onnx.load(graph)), path)
+    return path
+
+
+def plugin_twin(graph: Path, folder: Path) -> Path | None:
+    """The graph of the lowering `plain` with our nodes put back, written into `folder`; None where it does not tell
+    what it was lowered from. No PyTorch is needed.
+
+    Raises:
+        SimpleTrtError: what it tells makes no sense.
+    """
+    plugin = to_plugin(onnx.load(graph))
+    if not plugin_nodes(plugin):
+        return None
+    path = folder / f"plugin-{graph.name}"
+    onnx.save(plugin, path)
     return path
 
 

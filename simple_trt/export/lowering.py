@@ -1,9 +1,14 @@
-"""From the `plugin` graph to the `plain` one: each node of domain ``simple_trt`` becomes standard ONNX operators.
+"""The `plugin` graph and the `plain` one, each from the other: nodes of domain ``simple_trt`` as standard operators.
 
-Only these nodes are touched, so by construction the two lowerings differ in nothing else.
+Nothing else is touched, so by construction the two lowerings differ in nothing else. The first operator that a node
+became tells in its doc string which node that was: so a plain graph can be turned back without PyTorch.
 """
 
 from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
 
 import onnx
 from onnx import helper
@@ -27,6 +32,8 @@ def plugin_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 def to_plain(model: onnx.ModelProto) -> onnx.ModelProto:
     """Replace every node of domain ``simple_trt`` by its recipe of standard operators, in a copy of the model.
 
+    ``to_plugin`` undoes it.
+
     Raises:
         SimpleTrtError: a node has no recipe, or the shape or type of one of its inputs is not in the graph.
     """
@@ -43,6 +50,68 @@ def to_plain(model: onnx.ModelProto) -> onnx.ModelProto:
         plain.graph.initializer.extend(subgraph.constants)
     update_metadata(plain, lowering="plain")
     return _finished(plain)
+
+
+def to_plugin(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Put the nodes of domain ``simple_trt`` back that ``to_plain`` replaced, in a copy of the model.
+
+    Args:
+        model: in float32, of the lowering `plain`. Where it does not tell what it was lowered from, it stays plain.
+
+    Raises:
+        SimpleTrtError: what it tells makes no sense.
+    """
+    origins = {_family(node.name): _read_origin(node) for node in model.graph.node if _tells_origin(node)}
+    plugin = onnx.ModelProto()
+    plugin.CopyFrom(model)
+    if not origins:
+        return plugin
+    del plugin.graph.node[:]
+    for node in model.graph.node:
+        family = _family(node.name)
+        if family not in origins:
+            plugin.graph.node.append(node)
+        elif _tells_origin(node):
+            plugin.graph.node.append(origins[family])
+    _drop(plugin.graph.initializer, origins)
+    _drop(plugin.graph.value_info, origins)
+    plugin.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+    update_metadata(plugin, lowering="plugin")
+    return plugin
+
+
+def _family(name: str) -> str:
+    """The prefix that all names of what one node became share; empty for other names."""
+    return name.rpartition("/")[0] if name.startswith(f"{DOMAIN}.") else ""
+
+
+def _tells_origin(node: onnx.NodeProto) -> bool:
+    return bool(_family(node.name) and node.doc_string)
+
+
+def _origin(node: onnx.NodeProto) -> str:
+    """What ``helper.make_node`` needs to make the node again, as JSON; ``_read_origin`` reads it."""
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    texts = {name: value.decode() for name, value in attributes.items() if isinstance(value, bytes)}
+    facts = {"op_type": node.op_type, "inputs": list(node.input), "outputs": list(node.output), "name": node.name}
+    return json.dumps(facts | {"domain": node.domain} | attributes | texts)
+
+
+def _read_origin(node: onnx.NodeProto) -> onnx.NodeProto:
+    try:
+        return helper.make_node(**json.loads(node.doc_string))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise SimpleTrtError(
+            f"node '{node.name}' does not tell what it was lowered from: its doc string was changed",
+            "export the model again, or keep --lowering plain",
+        ) from error
+
+
+def _drop(items: Any, families: Collection[str]) -> None:
+    """Remove what belongs to one of the families."""
+    kept = [item for item in items if _family(item.name) not in families]
+    del items[:]
+    items.extend(kept)
 
 
 def decode_op(node: onnx.NodeProto) -> str | None:
@@ -80,6 +149,7 @@ def _expand(node: onnx.NodeProto, types: TensorTypes) -> Subgraph:
     for inner in graph.nodes:
         inner.input[:] = [names.get(name, name) for name in inner.input]
         inner.output[:] = [names.get(name, name) for name in inner.output]
+    graph.nodes[0].doc_string = _origin(node)
     return graph
 
 

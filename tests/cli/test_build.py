@@ -21,6 +21,8 @@ from tiny_graph import KEYPOINTS, PEOPLE, save_tiny, tiny_model
 
 from simple_trt.engines import open_engine
 from simple_trt.engines.manifest import manifest_path, read_manifest
+from simple_trt.engines.onnx_metadata import read_metadata
+from simple_trt.export.lowering import to_plain
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., tuple[int, str, str]]
@@ -241,6 +243,26 @@ def test_plugin_graph_becomes_plain_without_torch(
     assert manifest.lowering == "plain"
     assert not any(name.startswith("simple_trt::") for name in manifest.layers)
     assert manifest.accuracy["differences"]["matched"] == 3 * PEOPLE
+
+
+def test_plain_graph_becomes_plugin_without_torch(
+    run_cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simple_trt.export.build_source.find_spec", lambda name: None)
+    plugin = onnx.load(save_tiny(tmp_path / "plugin.onnx", plugin=True))
+    onnx.save(to_plain(plugin), tmp_path / "plain.onnx")
+    code, _, said = run_cli("export", tmp_path / "plain.onnx", "--lowering", "plugin", "-o", tmp_path / "again.onnx")
+    assert code == 0, said
+    again = onnx.load(tmp_path / "again.onnx")
+    assert [node.op_type for node in again.graph.node] == [node.op_type for node in plugin.graph.node]
+    assert read_metadata(tmp_path / "again.onnx")["lowering"] == "plugin"
+
+
+def test_plain_graph_that_tells_no_origin_cannot_become_plugin(run_cli: Run, model: Path, tmp_path: Path) -> None:
+    code, _, said = run_cli("export", model, "--lowering", "plugin", "-o", tmp_path / "again.onnx")
+    assert code == 1
+    assert "has lowering 'plain', and 'plugin' is wanted" in said
+    assert not (tmp_path / "again.onnx").exists()
 
 
 def test_tensorrt_that_is_not_here(run_cli: Run, model: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

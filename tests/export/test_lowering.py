@@ -7,7 +7,7 @@ import pytest
 from onnx import helper
 
 from simple_trt.errors import SimpleTrtError
-from simple_trt.export.lowering import decode_op, plugin_nodes, to_plain
+from simple_trt.export.lowering import decode_op, plugin_nodes, to_plain, to_plugin
 from simple_trt.export.plain import RECIPES
 
 REFUSED_BY_TENSORRT = {"RoiAlign", "NonMaxSuppression", "NonZero"}
@@ -57,6 +57,39 @@ def test_lowering_leaves_its_argument_and_repeats(plugin):
     once = to_plain(plugin)
     assert plugin.SerializeToString(deterministic=True) == before
     assert to_plain(once).graph.node == once.graph.node
+
+
+def as_text(nodes):
+    """Nodes without the order of their attributes and what they tell of their origin."""
+    return [(n.op_type, n.domain, n.name, *n.input, *n.output, sorted(map(str, n.attribute))) for n in nodes]
+
+
+def test_a_plain_graph_can_be_turned_back(plugin, plain):
+    before = plain.SerializeToString(deterministic=True)
+    again = to_plugin(plain)
+    assert plain.SerializeToString(deterministic=True) == before
+    onnx.checker.check_model(again)
+    assert as_text(again.graph.node) == as_text(plugin.graph.node)
+    assert {item.name for item in again.graph.initializer} == {item.name for item in plugin.graph.initializer}
+    assert {item.name for item in again.graph.value_info} >= {item.name for item in plugin.graph.value_info}
+    assert as_text(to_plain(again).graph.node) == as_text(plain.graph.node)
+
+
+def test_a_graph_that_does_not_tell_stays_plain(plain):
+    model = onnx.ModelProto()
+    model.CopyFrom(plain)
+    for node in model.graph.node:
+        node.doc_string = ""
+    assert to_plugin(model) == model
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7", '{"op_type": "CropHeatmaps"}', "[" * 100_000])
+def test_a_graph_that_tells_nonsense_is_refused(plain, text):
+    model = onnx.ModelProto()
+    model.CopyFrom(plain)
+    next(node for node in model.graph.node if node.doc_string).doc_string = text
+    with pytest.raises(SimpleTrtError, match="does not tell what it was lowered from"):
+        to_plugin(model)
 
 
 def test_an_unknown_node_is_refused(plugin):
