@@ -27,7 +27,7 @@ from benchmarks.openvino_graph import OpenVinoGraph
 from benchmarks.options import data_folder, output_parser, run_main, say
 from benchmarks.photos import validation
 from benchmarks.results import write_result
-from benchmarks.subjects import BUNDLED, SIZE, Subject, build_engines, find_subject
+from benchmarks.subjects import BUNDLED, Subject, build_engines, find_subject
 from benchmarks.torch_model import fold
 from simple_trt import Session, zoo
 from simple_trt.engines import LoadOptions
@@ -36,7 +36,6 @@ from simple_trt.evaluate.annotations import read_annotations
 from simple_trt.evaluate.augmentation import PAPER_SCALES, Augmentation
 from simple_trt.evaluate.augmented import AugmentedPredictor
 from simple_trt.evaluate.coco import average_precision
-from simple_trt.models import checkpoints
 from simple_trt.pictures import Picture
 from simple_trt.types import People
 
@@ -67,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     subject = find_subject(args.model, args.work, args.seed)
     torch.set_num_threads(args.threads)
-    size = checkpoints.load(subject.checkpoint).meta.size[0] if args.without_engines else SIZE
+    size = subject.size
     measured: dict[str, Measured] = {}
     for name, opened in _contenders(subject, data, args).items():
         say(f"accuracy: {name}")

@@ -1,4 +1,4 @@
-"""Latency of a network with its decode at 512 x 512, batch 1: our CPU engines, ONNX Runtime, PyTorch, and MoveNet.
+"""Latency of a network with its decode, batch 1: our CPU engines, ONNX Runtime, PyTorch, and MoveNet MultiPose 512.
 
 Latency is wall-clock time in the contender's process from the normalised picture in memory to the people in memory:
 network and decode, without reading and letterboxing (see stages.py for these). The engines' graphs are also cut at the
@@ -26,7 +26,7 @@ from benchmarks.photos import group_photo, network_input, save_arrays
 from benchmarks.results import target, write_result
 from benchmarks.rounds import interleave
 from benchmarks.statistics import Rounds, difference, ratio, summary
-from benchmarks.subjects import BUNDLED, SIZE, Subject, build_engines, find_subject
+from benchmarks.subjects import BUNDLED, Subject, build_engines, find_subject
 from simple_trt.pictures import read_picture
 
 __all__ = ["main", "splits_of", "targets_of"]
@@ -55,22 +55,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.work.mkdir(parents=True, exist_ok=True)
     load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     subjects = [find_subject(name, args.work, args.seed) for name in args.models.split(",")]
-    inputs = _inputs(data, args.work)
-    models = [_measure(subject, inputs, args, data) for subject in subjects]
+    models = [_measure(subject, _inputs(data, args.work, subject.size), args, data) for subject in subjects]
     write_result(
         args.out,
         "latency",
         about | load.to_json(),
-        settings=asdict(plan_of(args)) | {"size": SIZE, "batch": 1, "photo": group_photo(data).name},
+        settings=asdict(plan_of(args)) | {"batch": 1, "photo": group_photo(data).name},
         models=models,
     )
     return 0
 
 
-def _inputs(data: Path, work: Path) -> Inputs:
+def _inputs(data: Path, work: Path, size: int) -> Inputs:
     picture = read_picture(group_photo(data))
     return Inputs(
-        save_arrays(work / "photo.npz", {"image": network_input(picture, SIZE)}),
+        save_arrays(work / f"photo-{size}.npz", {"image": network_input(picture, size)}),
         save_arrays(work / "photo-movenet.npz", {movenet.INPUT: movenet.prepare(picture)}),
     )
 
@@ -87,7 +86,7 @@ def _measure(subject: Subject, inputs: Inputs, args: argparse.Namespace, data: P
                 children[name] = stack.enter_context(Child(name, spec, args.threads))
 
         open_all(_whole(subject, engines, inputs, args.threads))
-        answers = compare_answers({name: child.outputs(TASK) for name, child in children.items()}, TORCH, SIZE)
+        answers = compare_answers({name: child.outputs(TASK) for name, child in children.items()}, TORCH, subject.size)
         if subject.weights == "trained":  # random maps are full of near-ties, which fall either way
             require_equal(answers, FULL_PRECISION)
         open_all(_pieces(engines, children, inputs, args))

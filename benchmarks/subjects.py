@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,34 +52,37 @@ class Subject:
         checkpoint: its weights.
         weights: "random" or "trained": what is said of people and accuracy hangs on it.
         sha256: of the checkpoint.
+        size: of its square input, pixels.
     """
 
     name: str
     checkpoint: Path
     weights: str
     sha256: str = field(default="", compare=False)
+    size: int = SIZE
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """For the result file."""
-        return {"name": self.name, "weights": self.weights, "checkpoint_sha256": self.sha256}
+        return {"name": self.name, "weights": self.weights, "checkpoint_sha256": self.sha256, "size": self.size}
 
 
 def find_subject(name: str, work: Path, seed: int) -> Subject:
-    """A bundled model, a checkpoint file, or a preset, which gets random weights.
+    """A bundled model or a checkpoint file at its own size, or a preset, which gets random weights, at 512 x 512.
 
     Raises:
         UsageError: there is nothing of that name.
     """
-    path = Path(name)
+    path, size = Path(name), SIZE
     if name in zoo.names():
-        path, name, weights = zoo.find(name).checkpoint, name, "trained"
+        path, weights = zoo.find(name).checkpoint, "trained"
+        size = checkpoints.load(path).meta.size[0]
     elif path.is_file():
-        name, weights = path.stem, "trained"
+        name, weights, size = path.stem, "trained", checkpoints.load(path).meta.size[0]
     elif name in PRESETS:
         path, weights = _random_checkpoint(name, work, seed), "random"
     else:
         raise UsageError(f"no model '{name}'", f"bundled: {', '.join(zoo.names())}; presets: {', '.join(PRESETS)}")
-    return Subject(name, path, weights, sha256_of(path))
+    return Subject(name, path, weights, sha256_of(path), size)
 
 
 def _random_checkpoint(preset_name: str, work: Path, seed: int) -> Path:
@@ -104,7 +108,7 @@ def settle_norms(network: torch.nn.Module, *noise: torch.Tensor) -> None:
 
 
 def build_engines(subject: Subject, precisions: list[str], work: Path, data: Path) -> dict[str, Path]:
-    """CPU engines at 512 x 512, batch 1, by precision."""
+    """CPU engines at the subject's size, batch 1, by precision."""
     return {precision: build_engine(subject, precision, work, data) for precision in precisions}
 
 
@@ -123,7 +127,7 @@ def build_engine(subject: Subject, precision: str, work: Path, data: Path, photo
         return _checked(engine, subject)
     say(f"building {engine.name}")
     calib = ["--calib", str(calibration_folder(work, data))] if photos else []
-    return run_build(subject, engine, ["--precision", precision, "--size", str(SIZE), *calib])
+    return run_build(subject, engine, ["--precision", precision, "--size", str(subject.size), *calib])
 
 
 def engines_folder(subject: Subject, work: Path) -> Path:

@@ -32,8 +32,8 @@ DATA = (
 LIMITS = (
     "Detection, grouping and scoring were trained on two CPU cores with few photos: it misses small and crowded "
     "people.",
-    "People who fill the picture (portraits, people at a desk) are found better by edge-320, the same network for "
-    "pictures of 320 pixels; small people by edge-512.",
+    "People who fill the picture (portraits, people at a desk) are found better by edge-384, the same network for "
+    "pictures of 384 pixels; small people by edge-512.",
     "AP is measured on a 300-image split of photos of at most 512 pixels: it is not the published COCO AP.",
     "Not to be used to identify people or to judge them.",
 )

@@ -29,26 +29,37 @@ class Grouping(nn.Module):
 
     Args:
         keypoints: K, the number of keypoint classes.
-        width: c, the channels of the finest two levels; 2c below.
-        cell: 1 decides about every cell of the crop; 2 about blocks of 2 x 2 cells, without the level that costs most.
+        width: c, the channels of the finest two levels.
+        cell: 1 decides about every cell of the crop; 2 about blocks of 2 x 2 cells, without the level that costs most,
+            and takes patches of 2 x 2 to halve the resolution, each cell once, where 1 takes overlapping ones of 3 x 3.
         context: E, the channels that the shared features are brought to before they are cropped; 0 for heatmaps alone.
         channels: C of the shared features; counts with context only.
+        deep: the channels of the levels below; None for 2c.
     """
 
-    def __init__(self, keypoints: int, width: int = 32, cell: int = 1, context: int = 0, channels: int = 0) -> None:
+    def __init__(
+        self,
+        keypoints: int,
+        width: int = 32,
+        cell: int = 1,
+        context: int = 0,
+        channels: int = 0,
+        deep: int | None = None,
+    ) -> None:
         super().__init__()
-        c, c2 = width, 2 * width
+        c, c2 = width, deep or 2 * width
+        halve, near = (3, 3) if cell == 1 else (2, 1)  # kernels that halve the resolution, and at half of it
         self.cell = cell
         if cell == 1:
             self.down0, self.skip0, self.up0 = conv_bn(keypoints, c, 3), conv_bn(c, c, 1), conv_bn(c, c, 3)
-        self.down1 = conv_bn(c if cell == 1 else keypoints, c, 3, 2, act=False)
-        self.down2 = conv_bn(c, c2, 3, 2)
-        self.down3 = nn.Sequential(conv_bn(c2, c2, 3, 2), BasicBlock(c2), BasicBlock(c2))
+        self.down1 = conv_bn(c if cell == 1 else keypoints, c, halve, 2, act=False)
+        self.down2 = conv_bn(c, c2, halve, 2)
+        self.down3 = nn.Sequential(conv_bn(c2, c2, halve, 2), BasicBlock(c2), BasicBlock(c2))
         self.skip2, self.up2 = conv_bn(c2, c2, 1), conv_bn(c2, c2, 3)
-        self.narrow, self.up1 = conv_bn(c2, c, 1), conv_bn(c, c, 3)
+        self.narrow, self.up1 = conv_bn(c2, c, 1), conv_bn(c, c, near)
         self.gate = nn.Conv2d(c, keypoints, 1)
         self.context = Reduction(channels, context, 1) if context else None
-        self.look = nn.Conv2d(context, c, 3, padding=1, bias=False) if context else None
+        self.look = nn.Conv2d(context, c, near, padding=near // 2, bias=False) if context else None
         init_weights(self)
         self._open_gate()
 

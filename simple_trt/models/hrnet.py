@@ -25,7 +25,7 @@ fx.wrap("check_size")  # looks at numbers, which a network that is traced does n
 
 def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, act: bool = True) -> nn.Sequential:
     """Convolution without bias, batch norm and, unless `act` is false, ReLU."""
-    conv = nn.Conv2d(cin, cout, kernel, stride, kernel // 2, bias=False)
+    conv = nn.Conv2d(cin, cout, kernel, stride, (kernel - 1) // 2, bias=False)
     layers: list[nn.Module] = [conv, nn.BatchNorm2d(cout)]
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if act else nn.Sequential(*layers)
 

@@ -67,7 +67,7 @@ def test_folding_does_not_change_what_an_augmented_model_says(data):
     from simple_trt.evaluate.augmented import AugmentedPredictor
 
     picture = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
-    path, flip = zoo.find("edge-320").checkpoint, Augmentation(flip=True)
+    path, flip = zoo.find("edge-384").checkpoint, Augmentation(flip=True)
     want = AugmentedPredictor.open(path, flip).predict(picture)
     with accuracy._augmented(path, flip) as predict:
         found = predict(picture)
@@ -78,5 +78,5 @@ def test_folding_does_not_change_what_an_augmented_model_says(data):
 @pytest.mark.parametrize(("single", "augmented"), [(True, []), (False, ["torch, flip", "torch, flip, 5 scales"])])
 def test_without_engines_the_checkpoint_stands_beside_movenet(data, tmp_path, single, augmented):
     args = argparse.Namespace(without_engines=True, single=single, threads=1)
-    contenders = accuracy._contenders(Subject("edge-320", tmp_path, "trained"), data, args)
+    contenders = accuracy._contenders(Subject("edge-384", tmp_path, "trained"), data, args)
     assert list(contenders) == ["torch", *augmented, "movenet fp32"]

@@ -6,6 +6,7 @@ from PIL import Image
 
 from benchmarks import subjects
 from benchmarks.subjects import Subject, build_engine, calibration_folder, find_subject
+from simple_trt import zoo
 from simple_trt.engines import manifest_path
 from simple_trt.engines.manifest import Manifest, Plan, write_manifest
 from simple_trt.errors import SimpleTrtError, UsageError
@@ -35,6 +36,20 @@ def test_a_preset_gets_seeded_random_weights_whose_maps_are_sane(tmp_path):
 def test_a_checkpoint_file_is_a_trained_model(tmp_path):
     path = find_subject("edge", tmp_path, seed=0).checkpoint
     assert find_subject(str(path), tmp_path, seed=0).weights == "trained"
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_bundled_model_is_measured_at_its_own_size(name, tmp_path):
+    subject = find_subject(name, tmp_path, seed=0)
+    assert [subject.size] * 2 == zoo.describe(name).card["size"]
+    assert subject.to_json()["size"] == subject.size
+
+
+def test_an_engine_is_built_at_the_size_of_its_subject(tmp_path, data, monkeypatch):
+    asked = []
+    monkeypatch.setattr(subjects, "run_build", lambda subject, engine, flags: asked.append(flags) or engine)
+    build_engine(Subject("x", tmp_path / "x.safetensors", "trained", size=96), "fp32", tmp_path, data, photos=False)
+    assert asked == [["--precision", "fp32", "--size", "96"]]
 
 
 def test_an_unknown_model_is_refused_with_the_names_there_are(tmp_path):

@@ -23,8 +23,8 @@ def int8(photos: Path, tmp_path: Path) -> list[Any]:
 
 
 def test_a_bundled_model_says_what_int8_would_harm(run_cli: Run, int8: list[Any]) -> None:
-    entry = zoo.find("edge-320")
-    code, _, said = run_cli("build", "edge-320", *int8)
+    entry = zoo.find("edge-384")
+    code, _, said = run_cli("build", "edge-384", *int8)
     assert code == 0, said
     manifest = read_manifest(manifest_path(int8[-1]))
     assert manifest.assignment is not None and manifest.assignment["blocks"]["simple.reduce"] == "int8"
@@ -48,7 +48,7 @@ def test_the_advice_fits_the_model(name: str) -> None:
 
 def test_named_blocks_are_in_the_recorded_command(run_cli: Run, int8: list[Any], tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
-    recipe.write_text('model = "edge-320"\nfloat-blocks = ["simple.reduce", "simple.center"]\n')
+    recipe.write_text('model = "edge-384"\nfloat-blocks = ["simple.reduce", "simple.center"]\n')
     code, _, said = run_cli("build", "--recipe", recipe, *int8)
     assert code == 0, said
     manifest = read_manifest(manifest_path(int8[-1]))
@@ -67,7 +67,7 @@ def test_named_blocks_are_in_the_recorded_command(run_cli: Run, int8: list[Any],
     ],
 )
 def test_mistakes_are_told(run_cli: Run, int8: list[Any], flags: list[str], message: str) -> None:
-    code, _, said = run_cli("build", "edge-320", *int8, *flags)
+    code, _, said = run_cli("build", "edge-384", *int8, *flags)
     assert code == 2 and message in said
     assert not int8[-1].exists()
 
@@ -76,5 +76,5 @@ def test_a_search_is_not_told_its_result(run_cli: Run, int8: list[Any], photos: 
     truth = tmp_path / "truth.json"
     truth.write_text("{}")
     flags = ["--search", "--verify", truth, "--images", photos, "--float-blocks", "simple.reduce"]
-    code, _, said = run_cli("build", "edge-320", *int8, *flags)
+    code, _, said = run_cli("build", "edge-384", *int8, *flags)
     assert code == 2 and "--search finds the blocks itself" in said
