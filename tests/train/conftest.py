@@ -35,6 +35,16 @@ def samples(coco_files):
 @pytest.fixture
 def bold(monkeypatch):
     """The edge preset with a threshold at which a network that has hardly learnt finds somebody too."""
+    set_threshold(monkeypatch, 0.01)
+
+
+@pytest.fixture
+def timid(monkeypatch):
+    """The edge preset with a threshold at which a network that has hardly learnt finds nobody."""
+    set_threshold(monkeypatch, 0.9999)
+
+
+def set_threshold(monkeypatch, value):
     edge = PRESETS["edge"]
-    settings = dataclasses.replace(edge.settings, point_threshold=0.01)
+    settings = dataclasses.replace(edge.settings, point_threshold=value)
     monkeypatch.setitem(PRESETS, "edge", dataclasses.replace(edge, settings=settings))

@@ -51,7 +51,7 @@ def test_both_stages_leave_a_loadable_model(samples, tmp_path, bold):
     assert people.keypoints.shape == (1, 32, 17, 3)
 
 
-def test_a_network_that_finds_nobody_cannot_rank_people_and_keeps_its_gate(samples, tmp_path):
+def test_a_network_that_finds_nobody_cannot_rank_people_and_keeps_its_gate(samples, tmp_path, timid):
     network = train_network(CONFIG, samples, tmp_path / "run", progress=False)
     with pytest.raises(SimpleTrtError, match="finds nobody") as error:
         train_gate(network, CONFIG, samples, tmp_path / "gate", epochs=1, progress=False)
