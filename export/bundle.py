@@ -3,8 +3,8 @@
     python export/bundle.py runs/gate/model.safetensors edge-512 --accuracy benchmarks/results/accuracy-edge-512.json
 
 Without --accuracy the card has no metrics yet: bundle, measure with `python -m benchmarks.accuracy`, bundle again.
---float-blocks names blocks of the network that int8 would harm, found with photos that nothing is measured on (`simple-trt
-build --search`, or the errors of the maps); they stay in floating point whenever the model is built.
+--float-blocks names blocks of the network that int8 would harm, found with photos that nothing is measured on
+(`simple-trt build --search`, or the errors of the maps); they stay in floating point whenever the model is built.
 """
 
 from __future__ import annotations
