@@ -180,8 +180,9 @@ def calibration_folder(work: Path, data: Path) -> Path:
 
 
 def _fingerprint(subject: Subject) -> str:
-    """Changes with the weights and with the code that builds."""
-    digest = hashlib.sha256(subject.sha256.encode())
+    """Changes with the weights, what a bundled model's card says of int8, and the code that builds."""
+    blocks = zoo.describe(subject.name).float_blocks if subject.name in zoo.names() else ()
+    digest = hashlib.sha256(" ".join((subject.sha256, *blocks)).encode())
     for room in BUILDERS:
         for path in sorted((ROOT / "simple_trt" / room).rglob("*.py")):
             digest.update(path.read_bytes())

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,16 @@ def test_a_bundled_model_is_measured_at_its_own_size(name, tmp_path):
     subject = find_subject(name, tmp_path, seed=0)
     assert [subject.size] * 2 == zoo.describe(name).card["size"]
     assert subject.to_json()["size"] == subject.size
+
+
+def test_an_engine_is_built_again_when_the_card_names_other_blocks(tmp_path, monkeypatch):
+    subject = find_subject(subjects.BUNDLED, tmp_path, seed=0)
+    entry = zoo.describe(subject.name)
+    before = subjects.engines_folder(subject, tmp_path)
+    assert subjects.engines_folder(subject, tmp_path) == before
+    other = dataclasses.replace(entry, card=entry.card | {"float_blocks": ["simple.center"]})
+    monkeypatch.setattr(zoo, "describe", lambda name: other)
+    assert subjects.engines_folder(subject, tmp_path) != before
 
 
 def test_an_engine_is_built_at_the_size_of_its_subject(tmp_path, data, monkeypatch):
