@@ -27,7 +27,7 @@ def test_a_bundled_model_says_what_int8_would_harm(run_cli: Run, int8: list[Any]
     code, _, said = run_cli("build", "edge-384", *int8)
     assert code == 0, said
     manifest = read_manifest(manifest_path(int8[-1]))
-    assert manifest.assignment is not None and manifest.assignment["blocks"]["simple.reduce"] == "int8"
+    assert manifest.assignment is not None and manifest.assignment["blocks"]["simple.center"] == "int8"
     kept = {name for name, kind in manifest.assignment["blocks"].items() if kind == "fp32"}
     assert set(entry.float_blocks) <= kept
     assert f"fp32 heads and {len(entry.float_blocks)} blocks" in said
