@@ -9,6 +9,7 @@ from simple_trt.errors import UsageError
 
 __all__ = ["OURS", "RIVALS", "SHOWN", "bars", "draw", "machine"]
 
+PEER_SIZE = 512
 OURS, RIVALS = "#1f77b4", "#9aa5b1"
 SHOWN = {
     "torch eager": "PyTorch",
@@ -36,6 +37,12 @@ def machine(result: Mapping[str, Any]) -> str:
     return f"{about['cpu']['model']}, {threads}"
 
 
+def sizes(model: Mapping[str, Any]) -> str:
+    """What is run at what size: the peer takes 512 x 512 whatever the model does."""
+    size = model.get("size", PEER_SIZE)
+    return f"{size} x {size}" + (f" (MoveNet {PEER_SIZE} x {PEER_SIZE})" if size != PEER_SIZE else "")
+
+
 def draw(figure: Any, result: Mapping[str, Any]) -> None:
     """The last model in the result, the bundled one. Raises UsageError for another benchmark's result."""
     if not result.get("models"):
@@ -50,8 +57,6 @@ def draw(figure: Any, result: Mapping[str, Any]) -> None:
     axes.barh(names, medians, xerr=errors, color=colors, ecolor="#444", height=0.7)
     for i, (_, median, _, q3) in enumerate(found):
         axes.text(q3 + 0.012 * max(medians), i, f"{median:.1f} ms", va="center")
-    axes.set(
-        xlim=(0, 1.2 * max(medians)), xlabel="milliseconds a photo, 512 x 512, network and decode; lower is better"
-    )
+    axes.set(xlim=(0, 1.2 * max(medians)), xlabel=f"milliseconds a photo, {sizes(model)}; lower is better")
     axes.set_title(f"{model['name']} and its rivals on one CPU ({machine(result)})", loc="left")
     axes.spines[["top", "right"]].set_visible(False)

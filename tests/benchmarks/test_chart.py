@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from benchmarks.accuracy_chart import points
 from benchmarks.chart import main
-from benchmarks.latency_chart import bars
+from benchmarks.latency_chart import bars, sizes
 from benchmarks.people_chart import lines, spread_labels
 from benchmarks.results import RESULTS, read_result, write_result
 from simple_trt.errors import UsageError
@@ -58,6 +58,11 @@ def results(tmp_path):
     write_result(tmp_path / "people.json", "people", CONDITIONS, rivals=RIVALS)
     write_result(tmp_path / "accuracy.json", "accuracy", CONDITIONS, **ACCURACY)
     return tmp_path
+
+
+def test_the_axis_names_the_size_of_the_model_and_of_its_peer():
+    assert sizes(MODEL) == sizes(MODEL | {"size": 512}) == "512 x 512"
+    assert sizes(MODEL | {"size": 384}) == "384 x 384 (MoveNet 512 x 512)"
 
 
 def test_bars_are_whole_contenders_the_slowest_first():
