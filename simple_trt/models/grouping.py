@@ -29,25 +29,16 @@ class Grouping(nn.Module):
 
     Args:
         keypoints: K, the number of keypoint classes.
-        width: c, the channels of the finest two levels.
+        width: c, the channels of the finest two levels; 2c below.
         cell: 1 decides about every cell of the crop; 2 about blocks of 2 x 2 cells, without the level that costs most,
             and takes patches of 2 x 2 to halve the resolution, each cell once, where 1 takes overlapping ones of 3 x 3.
         context: E, the channels that the shared features are brought to before they are cropped; 0 for heatmaps alone.
         channels: C of the shared features; counts with context only.
-        deep: the channels of the levels below; None for 2c.
     """
 
-    def __init__(
-        self,
-        keypoints: int,
-        width: int = 32,
-        cell: int = 1,
-        context: int = 0,
-        channels: int = 0,
-        deep: int | None = None,
-    ) -> None:
+    def __init__(self, keypoints: int, width: int = 32, cell: int = 1, context: int = 0, channels: int = 0) -> None:
         super().__init__()
-        c, c2 = width, deep or 2 * width
+        c, c2 = width, 2 * width
         halve, near = (3, 3) if cell == 1 else (2, 1)  # kernels that halve the resolution, and at half of it
         self.cell = cell
         if cell == 1:

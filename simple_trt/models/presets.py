@@ -45,7 +45,6 @@ class Preset:
         pose_hidden: width of the pose head's hidden 3x3 convolution; None gives HRNetV2's head.
         pose_separable: whether the pose head is MoveNet's.
         grouping_width: c of the grouping gate.
-        grouping_deep: channels of its lower levels; None for 2c.
         grouping_cell: crop cells along each axis that the gate decides about at once, 1 or 2.
         grouping_context: channels of shared features that the gate sees beside the heatmaps; 0 for the heatmaps alone,
             as in the paper.
@@ -61,7 +60,6 @@ class Preset:
     pose_hidden: int | None = None
     pose_separable: bool = False
     grouping_width: int = 32
-    grouping_deep: int | None = None
     grouping_cell: int = 1
     grouping_context: int = 0
     scoring_width: int = 0
@@ -92,8 +90,7 @@ class Preset:
         """A freshly initialised grouping gate for K keypoint classes."""
         with torch.device("meta"):
             channels = BACKBONES[self.backbone]().channels if self.grouping_context else 0
-        width, deep = self.grouping_width, self.grouping_deep
-        return Grouping(keypoints, width, self.grouping_cell, self.grouping_context, channels, deep)
+        return Grouping(keypoints, self.grouping_width, self.grouping_cell, self.grouping_context, channels)
 
     def build_scoring(self, keypoints: int) -> Scoring | None:
         """A freshly initialised scoring for K keypoint classes; None in a preset that has none."""
