@@ -60,13 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     p.add_argument("--model", default=BUNDLED, help="a bundled model or a checkpoint")
     p.add_argument("--limit", type=int, help="only the first so many photos")
     p.add_argument("--single", action="store_true", help="without flip and scales, which take most of the time")
-    p.add_argument("--without-engines", action="store_true", help="the checkpoint, at its own size, and MoveNet alone")
+    p.add_argument("--without-engines", action="store_true", help="the checkpoint and MoveNet alone")
     args = p.parse_args(argv)
     args.work.mkdir(parents=True, exist_ok=True)
     load, about, data = Load(), conditions(args.seed, args.threads), data_folder()
     subject = find_subject(args.model, args.work, args.seed)
     torch.set_num_threads(args.threads)
-    size = subject.size
     measured: dict[str, Measured] = {}
     for name, opened in _contenders(subject, data, args).items():
         say(f"accuracy: {name}")
@@ -76,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.out,
         "accuracy",
         about | load.to_json(),
-        settings={"size": size, "photos": args.limit or 300, "halves": HALVES},
+        settings={"size": subject.size, "photos": args.limit or 300, "halves": HALVES},
         model=subject.to_json(),
         rows=[_row(name, found, measured[REFERENCE]) for name, found in measured.items()],
     )

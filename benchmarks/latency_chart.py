@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks import movenet
 from simple_trt.errors import UsageError
 
-__all__ = ["OURS", "RIVALS", "SHOWN", "bars", "draw", "machine"]
+__all__ = ["OURS", "RIVALS", "SHOWN", "bars", "draw", "machine", "sizes"]
 
-PEER_SIZE = 512
 OURS, RIVALS = "#1f77b4", "#9aa5b1"
 SHOWN = {
     "torch eager": "PyTorch",
@@ -39,8 +39,8 @@ def machine(result: Mapping[str, Any]) -> str:
 
 def sizes(model: Mapping[str, Any]) -> str:
     """What is run at what size: the peer takes 512 x 512 whatever the model does."""
-    size = model.get("size", PEER_SIZE)
-    return f"{size} x {size}" + (f" (MoveNet {PEER_SIZE} x {PEER_SIZE})" if size != PEER_SIZE else "")
+    size = model.get("size", movenet.SIZE)
+    return f"{size} x {size}" + (f" (MoveNet {movenet.SIZE} x {movenet.SIZE})" if size != movenet.SIZE else "")
 
 
 def draw(figure: Any, result: Mapping[str, Any]) -> None:

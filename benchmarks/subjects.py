@@ -72,17 +72,16 @@ def find_subject(name: str, work: Path, seed: int) -> Subject:
     Raises:
         UsageError: there is nothing of that name.
     """
-    path, size = Path(name), SIZE
+    path = Path(name)
     if name in zoo.names():
         path, weights = zoo.find(name).checkpoint, "trained"
-        size = checkpoints.load(path).meta.size[0]
     elif path.is_file():
-        name, weights, size = path.stem, "trained", checkpoints.load(path).meta.size[0]
+        name, weights = path.stem, "trained"
     elif name in PRESETS:
         path, weights = _random_checkpoint(name, work, seed), "random"
     else:
         raise UsageError(f"no model '{name}'", f"bundled: {', '.join(zoo.names())}; presets: {', '.join(PRESETS)}")
-    return Subject(name, path, weights, sha256_of(path), size)
+    return Subject(name, path, weights, sha256_of(path), checkpoints.load(path).meta.size[0])
 
 
 def _random_checkpoint(preset_name: str, work: Path, seed: int) -> Path:
