@@ -110,8 +110,9 @@ def _terminable() -> Iterator[None]:
     """SIGTERM and SIGHUP end the command as Ctrl-C does, cleaning up; outside the main thread they are left alone.
 
     A signal that follows another at once is the same one: `timeout` and shells send it to a process and to its group.
+    It may come when the command has ended and the process has not: there it is ignored, or the exit code were lost.
     """
-    last = -SAME_SIGNAL
+    never = last = -SAME_SIGNAL
 
     def end(number: int, _frame: FrameType | None) -> None:
         nonlocal last
@@ -128,4 +129,4 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler if last == never else signal.SIG_IGN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -97,6 +98,20 @@ def test_interrupt(run_cli: Run, failing_verb: Any) -> None:
     code, _, err = run_cli("models")
     assert code == 130
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_comes_again_when_the_command_has_ended(number: int, code: int) -> None:
+    """Sent twice, and the second time only as the interpreter clears up, it leaves the exit code alone."""
+    script = (
+        "import atexit, signal, sys; from simple_trt.cli import main, doctor\n"
+        f"atexit.register(signal.raise_signal, {number:d})\n"
+        f"doctor.examine = lambda engine: signal.raise_signal({number:d})"
+    )
+    words = [sys.executable, "-c", f"{script}\nsys.exit(main(['doctor']))"]
+    found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert found.returncode == code
+    assert "Traceback" not in found.stderr
 
 
 def test_reader_that_goes_away() -> None:
