@@ -19,6 +19,8 @@ import numpy as np
 
 from benchmarks.contenders import Contender
 
+AMOUNT = ("warmup", "iterations", "warm_seconds")  # of a turn
+
 __all__ = ["answer", "main", "make", "timed"]
 
 
@@ -29,10 +31,14 @@ def make(spec: dict[str, Any]) -> Contender:
     return contender
 
 
-def timed(run: Callable[[], Any], warmup: int, iterations: int) -> list[float]:
-    """Milliseconds of each of `iterations` runs, after `warmup` untimed ones; wall clock."""
-    for _ in range(warmup):
+def timed(run: Callable[[], Any], warmup: int, iterations: int, warm_seconds: float = 0.0) -> list[float]:
+    """Milliseconds of each of `iterations` runs, after untimed ones: `warmup`, or more until `warm_seconds` are over;
+    wall clock.
+    """
+    begin, made = time.perf_counter(), 0
+    while made < warmup or time.perf_counter() - begin < warm_seconds:
         run()
+        made += 1
     times = []
     for _ in range(iterations):
         start = time.perf_counter()
@@ -45,7 +51,7 @@ def answer(contender: Contender, request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request asks for."""
     task = request["task"]
     if request["verb"] == "run":
-        times = timed(lambda: contender.run(task), request["warmup"], request["iterations"])
+        times = timed(lambda: contender.run(task), *(request[key] for key in AMOUNT))
         return {"milliseconds": times}
     arrays: dict[str, Any] = dict(contender.outputs(task))
     np.savez(request["path"], **arrays)

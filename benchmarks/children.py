@@ -67,11 +67,12 @@ class Child:
         self.about: dict[str, Any] = ready["about"]
         self.load_seconds: float = ready["load_seconds"]
 
-    def turn(self, task: str) -> Turn:
-        """The turns of one task, for `rounds.interleave`."""
+    def turn(self, task: str, warm_seconds: float = 0.0) -> Turn:
+        """The turns of one task, for `rounds.interleave`; each begins with so many seconds that are not timed."""
 
         def run(warmup: int, iterations: int) -> list[float]:
-            reply = self._ask({"verb": "run", "task": task, "warmup": warmup, "iterations": iterations})
+            amount = {"warmup": warmup, "iterations": iterations, "warm_seconds": warm_seconds}
+            reply = self._ask({"verb": "run", "task": task} | amount)
             times: list[float] = reply["milliseconds"]
             return times
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -11,6 +11,7 @@ from simple_trt.engines.onnx_metadata import read_metadata
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.export.build_int8 import Quantised, Quantising, quantised_graph
 from simple_trt.export.build_progress import Stage
+from simple_trt.export.planar import to_planar
 from simple_trt.export.precision import to_bf16, to_fp16
 
 __all__ = ["TARGET_PRECISIONS", "Precise", "check_calibration", "check_precision", "with_precision"]
@@ -52,7 +53,7 @@ def check_calibration(calib: Path | None) -> None:
 def with_precision(
     source: Path, target: str, precision: str, quantising: Quantising, folder: Path, stage: Stage
 ) -> Precise:
-    """`source` with `precision` inside.
+    """`source` with `precision` inside, and for a CPU in the form that suits it.
 
     Args:
         source: fp32 graph, or one that has the precision already.
@@ -67,6 +68,17 @@ def with_precision(
         SimpleTrtError: the graph has another precision already.
         AccuracyError: a search found no int8 blocks that keep its limit.
     """
+    precise = _with_precision(source, target, precision, quantising, folder, stage)
+    if target != "cpu":
+        return precise
+    path = folder / "cpu.onnx"
+    onnx.save(to_planar(onnx.load(precise.graph)), path)
+    return replace(precise, graph=path)
+
+
+def _with_precision(
+    source: Path, target: str, precision: str, quantising: Quantising, folder: Path, stage: Stage
+) -> Precise:
     have = read_metadata(source).get("precision")
     if have == precision and quantising.search is None:
         stage.say(f"{precision}, as the graph is")

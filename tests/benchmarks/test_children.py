@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from benchmarks.child import timed
@@ -43,6 +45,13 @@ def test_warm_up_runs_are_made_and_not_timed():
     runs = []
     assert len(timed(lambda: runs.append(1), warmup=2, iterations=3)) == 3
     assert len(runs) == 5
+
+
+def test_warming_up_takes_the_seconds_that_are_asked_for():
+    runs = []
+    assert len(timed(lambda: runs.append(time.perf_counter()), warmup=2, iterations=1, warm_seconds=0.05)) == 1
+    assert runs[-1] - runs[0] >= 0.045
+    assert len(runs) > 100
 
 
 def test_the_fake_names_its_factory_as_children_look_it_up():
