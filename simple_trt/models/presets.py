@@ -125,7 +125,7 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "edge",
             "mobilenet-v2",
-            reduce=24,
+            reduce=16,
             mid=16,
             pose_hidden=96,
             pose_separable=True,

@@ -100,11 +100,11 @@ def test_batches_of_the_complete_model_agree(predictor, image):
 
 
 @torch.no_grad()
-def test_scores_are_the_estimate_times_the_root_of_the_product_and_then_doubles_decay(predictor, image):
+def test_scores_are_the_estimate_times_the_fourth_root_of_the_product_and_then_doubles_decay(predictor, image):
     people, found = predictor(image), find_boxes(predictor.look(image)[0], predictor.settings)
     product = person_scores(found.scores, people.keypoints[..., 2], predictor.settings.sure)
     estimate = predictor.scoring(people.boxes, found.scores, people.keypoints)
-    ranked = estimate * product.sqrt()
+    ranked = estimate * product.sqrt().sqrt()
     want = suppress_doubles(ranked, people.boxes, people.keypoints, 0.2)
     torch.testing.assert_close(people.scores, want)
     assert (want < 0.9 * ranked).any() and (want > 0).any(), "some are doubles"
@@ -122,20 +122,20 @@ class Half(nn.Module):
 @pytest.mark.parametrize(
     ("scoring", "sigma", "want"),
     [
-        (None, 0.0, [0.36, 0.25]),
-        (Half(), 0.0, [0.3, 0.25]),
-        (None, 0.5, [0.36, 0.25 * math.exp(-2)]),
-        (Half(), 0.5, [0.3, 0.25 * math.exp(-2)]),
+        (None, 0.0, [0.4096, 0.0625]),
+        (Half(), 0.0, [0.4, 0.25]),
+        (None, 0.5, [0.4096, 0.0625 * math.exp(-2)]),
+        (Half(), 0.5, [0.4, 0.25 * math.exp(-2)]),
     ],
 )
 def test_scores_readable_by_eye(scoring, sigma, want):
-    """Two boxes of one pose: box scores 0.9 and 0.5 with confidences of 0.4 and 0.5."""
+    """Two boxes of one pose: the fourth roots of their products, 0.4096 and 0.0625, are 0.8 and 0.5."""
     settings = DecodeSettings(double_sigma=sigma)
     model = Predictor(nn.Identity(), None, torch.zeros(K, 2), settings, scoring)
     boxes = torch.tensor([[[0.0, 0.0, 100.0, 100.0]] * 2])
     keypoints = torch.full((1, 2, K, 3), 50.0)
-    keypoints[0, :, :, 2] = torch.tensor([[0.4], [0.5]])
-    got = model.score_people(boxes, torch.tensor([[0.9, 0.5]]), keypoints)
+    keypoints[0, :, :, 2] = 0.5
+    got = model.score_people(boxes, torch.tensor([[0.8192, 0.125]]), keypoints)
     assert got[0].tolist() == pytest.approx(want)
 
 
