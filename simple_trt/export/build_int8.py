@@ -21,6 +21,7 @@ from simple_trt.export.build_progress import Stage
 from simple_trt.export.calibration import CalibrationPhotos, find_photos
 from simple_trt.export.network_ranges import graph_quantisation
 from simple_trt.export.precision.blocks import Block, find_blocks
+from simple_trt.export.precision.histograms import channel_means
 from simple_trt.export.precision.int8 import (
     dense_convolutions,
     measure_inputs,
@@ -141,14 +142,14 @@ def _searched(
     histograms = measure_inputs(model, dense_convolutions(model.graph), _inputs(source, photos, stage))
     bench = Bench(
         model, blocks, runtime, annotations, request.images, request.photos, request.seed,
-        quantising.open_session, folder, stage.progress, weight_levels(target),
+        quantising.open_session, folder, stage.progress, weight_levels(target), channel_means(histograms),
     )  # fmt: skip
     image = np.stack([next(photos.inputs(_size(source)))] * max(1, _batch(model)))
     chosen = search_int8(bench, record, request, histograms, quantising.method, image)
     names = [name for block in blocks if block.name in chosen.int8 for name in block.convolutions]
     stage.say(f"{len(chosen.int8)} of {len(blocks)} blocks int8, {rest} rest, calibrated on {photos.count} photos")
     assignment = _assignment(blocks, chosen, rest, request)
-    return quantise(model, names, chosen.ranges, weight_levels(target)), Quantised(
+    return quantise(model, names, chosen.ranges, weight_levels(target), bench.means), Quantised(
         _calibration(photos, chosen.method), assignment, chosen.report
     )
 

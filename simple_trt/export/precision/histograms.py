@@ -1,8 +1,10 @@
-"""How large a network's tensors get on real photos: one histogram of magnitudes a tensor, kept while images pass by."""
+"""How large a network's tensors get on real photos: one histogram of magnitudes a tensor, kept while images pass by,
+and the mean of each of its channels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -28,15 +30,26 @@ class Histogram:
         counts: how many magnitudes lie in each bin [2048].
         limit: where the last bin ends.
         largest: the greatest magnitude.
+        means: of the channels of the tensors ``[B,C,...]`` [C]; None where all had but one dimension.
     """
 
     def __init__(self) -> None:
         self.counts: NDArray[np.int64] = np.zeros(BINS, np.int64)
         self.limit = SMALLEST_LIMIT
         self.largest = 0.0
+        self._sums: NDArray[np.float64] | float = 0.0
+        self._cells = 0  # that each of these sums is of
+
+    @property
+    def means(self) -> NDArray[np.float64] | None:
+        """As above."""
+        return np.asarray(self._sums / self._cells) if self._cells else None
 
     def add(self, values: NDArray[np.float32]) -> None:
         """Count the magnitudes of a finite tensor; of a large one, evenly spread samples and the largest."""
+        if values.ndim > 1:
+            self._sums = self._sums + values.sum((0, *range(2, values.ndim)), dtype=np.float64)
+            self._cells += values.size // values.shape[1]
         magnitudes = np.abs(values.ravel())
         largest = float(magnitudes.max(initial=0.0))
         self.largest = max(self.largest, largest)
@@ -80,6 +93,11 @@ def collect_histograms(
                     )
                 histograms[name].add(values)
     return histograms
+
+
+def channel_means(histograms: Mapping[str, Histogram]) -> dict[str, NDArray[np.float64]]:
+    """Tensor -> the mean of each of its channels [C], of those that have channels."""
+    return {name: histogram.means for name, histogram in histograms.items() if histogram.means is not None}
 
 
 def _bytes_of(graph: onnx.GraphProto) -> dict[str, int]:

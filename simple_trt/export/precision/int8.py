@@ -1,6 +1,7 @@
 """Explicit quantisation: QuantizeLinear/DequantizeLinear pairs that TensorRT, TensorRT-RTX and OpenVINO fuse alike.
 
-Signed and symmetric throughout, weights by output channel, biases in floating point. Where nothing else is asked for,
+Signed and symmetric throughout, weights by output channel, biases in floating point and corrected for the rounding of
+weights (`precision.biases`) where photos tell by how much. Where nothing else is asked for,
 what stays in floating point is:
 
 - the convolutions that make the maps (points, offsets, pose, gate), and all of the decode: their error is the result's;
@@ -25,7 +26,8 @@ from simple_trt.engines.onnx_metadata import WEIGHT_LEVELS
 from simple_trt.errors import SimpleTrtError, UsageError
 from simple_trt.export.lowering import TensorTypes, decode_op, plugin_nodes, tensor_types, to_plain
 from simple_trt.export.metadata import read_precision, update_metadata
-from simple_trt.export.precision.histograms import Histogram, collect_histograms
+from simple_trt.export.precision.biases import Means, correct_biases, rounded_weight
+from simple_trt.export.precision.histograms import Histogram, channel_means, collect_histograms
 from simple_trt.export.precision.ranges import DEFAULT_METHOD, LEVELS, choose_ranges
 from simple_trt.export.precision.regions import last_convolutions
 from simple_trt.export.weights import drop_unused_weights
@@ -56,10 +58,12 @@ def to_int8(
         UsageError: no such method, or no such block.
     """
     convolutions = quantised_convolutions(model.graph, floating)
-    ranges = dict(learnt or {})
+    ranges, means = dict(learnt or {}), {}
     if unknown := [node for node in convolutions if node.input[0] not in ranges]:
-        ranges |= choose_ranges(measure_inputs(model, unknown, images), method)
-    return quantise(model, [node.name for node in convolutions], ranges, weight_levels)
+        histograms = measure_inputs(model, unknown, images)
+        ranges |= choose_ranges(histograms, method)
+        means = channel_means(histograms)
+    return quantise(model, [node.name for node in convolutions], ranges, weight_levels, means)
 
 
 def measure_inputs(
@@ -73,7 +77,11 @@ def measure_inputs(
 
 
 def quantise(
-    model: onnx.ModelProto, convolutions: Collection[str], ranges: Mapping[str, float], weight_levels: int = LEVELS
+    model: onnx.ModelProto,
+    convolutions: Collection[str],
+    ranges: Mapping[str, float],
+    weight_levels: int = LEVELS,
+    means: Means | None = None,
 ) -> onnx.ModelProto:
     """A copy of the model in which the named convolutions are int8, whatever else would be in the rule above.
 
@@ -83,6 +91,8 @@ def quantise(
         ranges: of at least every tensor that they read: the magnitude that becomes 127.
         weight_levels: what the largest weight of an output channel becomes; 127, or less where sums would overflow
             (`engines.processor`).
+        means: of tensors that they read: the biases of those convolutions are corrected. Not of tensors whose ranges
+            were learnt in training, which has seen weights rounded.
 
     Raises:
         SimpleTrtError: the model is not float32.
@@ -91,6 +101,7 @@ def quantise(
     read = {node.input[0] for node in model.graph.node if node.name in convolutions}
     quantised = onnx.ModelProto()
     quantised.CopyFrom(model)
+    correct_biases(quantised.graph, convolutions, means or {}, weight_levels)
     _Quantiser(quantised.graph, set(convolutions), {name: ranges[name] for name in read}, weight_levels).run()
     update_metadata(quantised, precision="int8", **{WEIGHT_LEVELS: weight_levels})
     if not plugin_nodes(quantised):
@@ -196,11 +207,7 @@ class _Quantiser:
     def _weight(self, name: str) -> str:
         """A weight ``[C_out,C_in,h,w]`` stored in int8, with one scale an output channel."""
         if name not in self.dequantised:
-            values = numpy_helper.to_array(self.weights[name])
-            largest = np.abs(values).reshape(len(values), -1).max(axis=1)
-            most = self.weight_levels
-            scale = (np.where(largest > 0, largest, 1.0) / most).astype(np.float32)
-            rounded = np.rint(values / scale[:, None, None, None]).clip(-most, most).astype(np.int8)
+            rounded, scale = rounded_weight(numpy_helper.to_array(self.weights[name]), self.weight_levels)
             self.graph.initializer.append(numpy_helper.from_array(rounded, f"{name}_int8"))
             parameters = self._parameters(name, scale, np.zeros(len(scale), np.int8))
             inputs = [f"{name}_int8", *parameters]

@@ -21,6 +21,7 @@ from simple_trt.evaluate.annotations import Annotations
 from simple_trt.evaluate.coco import Found, Predict, find_people
 from simple_trt.evaluate.paired import Drop, Matches, ap_drop, match_found
 from simple_trt.export.lowering import plugin_nodes, to_plain
+from simple_trt.export.precision.biases import Means
 from simple_trt.export.precision.blocks import Block
 from simple_trt.export.precision.int8 import quantise
 from simple_trt.export.search.greedy import Int8
@@ -53,6 +54,7 @@ class Bench:
         folder: for graphs that are made on the way.
         tell: told how far a measurement is.
         weight_levels: as in precision.int8.quantise.
+        means: of the tensors that blocks read, for their biases.
         ranges: of every tensor that a block reads, as choose_ranges gives them.
     """
 
@@ -67,6 +69,7 @@ class Bench:
     folder: Path
     tell: Tell
     weight_levels: int = ALL_LEVELS
+    means: Means = field(default_factory=dict)
     ranges: Ranges = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=count, repr=False)
 
@@ -146,7 +149,7 @@ class Bench:
 
     def _graph(self, int8: Int8, ranges: Ranges) -> Path:
         names = [name for block in self.blocks if block.name in int8 for name in block.convolutions]
-        return self._saved(quantise(self.model, names, ranges, self.weight_levels), "candidate")
+        return self._saved(quantise(self.model, names, ranges, self.weight_levels, self.means), "candidate")
 
     def _saved(self, model: onnx.ModelProto, name: str) -> Path:
         """A file of its own for each: an engine that is open may still read the last one."""
