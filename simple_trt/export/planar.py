@@ -1,8 +1,8 @@
 """Maps in the order of channels that the decode takes, at less expense: for OpenVINO.
 
 Its convolutions give channels last, and the decode wants them first. To reorder 16 to 64 channels it has a path of its
-own that takes four times as long as the usual one: for 17 heatmaps of 128 x 128, as long as cropping all people. To
-split and join maps of few channels it has no vectors while channels come last.
+own that takes several times as long as the usual one. To split and join maps of few channels it has no vectors while
+channels come last.
 
 Rows of cells [B,C,H*W] have one order only. So maps become rows where a convolution of few channels made them, are
 split and joined as rows, and become maps again, which moves nothing.
@@ -24,14 +24,14 @@ PART = 8  # channels, a vector of AVX2; the last part has the rest too, at most 
 SLOW = range(2 * PART, 65)
 
 Replaced = dict[str, list[NodeProto]]
-"""Name of a node -> the nodes in its place."""
+"""First output of a node -> the nodes in its place: names may be missing, outputs are not."""
 
 
 def to_planar(model: onnx.ModelProto) -> onnx.ModelProto:
     """Bring the maps of a plain graph into the decode's order early; changes the model, which computes the same."""
     for rewrite in (_divide_cropped, _join_as_rows):
         replaced = rewrite(model.graph)
-        nodes = [new for node in model.graph.node for new in replaced.get(node.name, [node])]
+        nodes = [new for node in model.graph.node for new in replaced.get(node.output[0], [node])]
         del model.graph.node[:]
         model.graph.node.extend(nodes)
     drop_unused_weights(model.graph)
@@ -58,8 +58,8 @@ def _divide_cropped(graph: onnx.GraphProto) -> Replaced:
     for maps in dict.fromkeys(node.input[0] for node in graph.node if node.op_type == "GridSample"):
         source = _find_source(graph, maps)
         if source is not None and len(source.weights[0]) in SLOW:
-            replaced |= {node.name: [] for node in source.rest}
-            replaced[source.convolution.name] = _divide(graph, source)
+            replaced |= {node.output[0]: [] for node in source.rest}
+            replaced[source.convolution.output[0]] = _divide(graph, source)
     return replaced
 
 
@@ -106,18 +106,18 @@ def _join_as_rows(graph: onnx.GraphProto) -> Replaced:
     """Maps that are split by channels only to be joined otherwise, as the point heads' are."""
     makers = {name: node for node in graph.node if node.op_type == "Split" for name in node.output}
     joins = [node for node in graph.node if node.op_type == "Concat" and set(node.input) <= set(makers)]
-    splits = {makers[name].name: makers[name] for join in joins for name in join.input}
+    splits = {makers[name].output[0]: makers[name] for join in joins for name in join.input}
     within = Counter(name for join in joins for name in join.input)
     parts = [name for split in splits.values() for name in split.output]
     if any(_axis(node) != 1 for node in (*joins, *splits.values())) or Counter(parts) != within:
         return {}
     if any(_readers(graph)[name] != 1 for name in parts):
         return {}
-    replaced = {join.name: _as_maps(graph, join) for join in joins}
-    for split in splits.values():
+    replaced = {join.output[0]: _as_maps(graph, join) for join in joins}
+    for first, split in splits.items():
         rows = _as_rows(graph, split.input[0])
         split.input[0] = rows.output[0]
-        replaced[split.name] = [rows, split]
+        replaced[first] = [rows, split]
     _forget_shapes(graph, parts)
     return replaced
 
@@ -129,12 +129,13 @@ def _as_rows(graph: onnx.GraphProto, maps: str) -> NodeProto:
 
 
 def _as_maps(graph: onnx.GraphProto, join: NodeProto) -> list[NodeProto]:
-    """A node that joined maps and now joins rows, and what makes maps of them again."""
-    maps = join.output[0]
+    """A node that joins rows where `join` joins maps, and what makes maps of them again."""
+    maps, rows = join.output[0], NodeProto()
+    rows.CopyFrom(join)
+    rows.output[0] = f"{maps}.rows"
     shape, _ = tensor_types(graph)[maps]
     sizes = _constant(graph, f"{maps}.sizes", np.array([0, *shape[1:]], np.int64))
-    join.output[0] = f"{maps}.rows"
-    return [join, helper.make_node("Reshape", [join.output[0], sizes], [maps], name=f"{maps}/maps")]
+    return [rows, helper.make_node("Reshape", [rows.output[0], sizes], [maps], name=f"{maps}/maps")]
 
 
 def _readers(graph: onnx.GraphProto) -> Counter[str]:

@@ -32,6 +32,12 @@ def model_of(channels: int, *, sigmoid: bool, bias: bool = True, batch: int | st
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
+def copy_of(model: onnx.ModelProto) -> onnx.ModelProto:
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    return copied
+
+
 def widths(model: onnx.ModelProto) -> list[int]:
     sizes = {item.name: item.dims[0] for item in model.graph.initializer}
     return [sizes[node.input[1]] for node in model.graph.node if node.op_type == "Conv"]
@@ -39,8 +45,7 @@ def widths(model: onnx.ModelProto) -> list[int]:
 
 def divided(model: onnx.ModelProto) -> list[int]:
     """Output channels of the convolutions afterwards; that they compute the same is checked here."""
-    before = onnx.ModelProto()
-    before.CopyFrom(model)
+    before = copy_of(model)
     after = to_planar(model)
     onnx.checker.check_model(after, full_check=True)
     x = {"x": RNG.normal(size=(2, 3, 6, 7)), "grid": RNG.uniform(-1.2, 1.2, size=(2, 4, 5, 2))}
@@ -116,8 +121,7 @@ def joined_heads(axis: int = 1) -> onnx.ModelProto:
 
 def kinds_after(model: onnx.ModelProto) -> list[str]:
     """Kinds of the nodes afterwards; that they compute the same is checked here."""
-    before = onnx.ModelProto()
-    before.CopyFrom(model)
+    before = copy_of(model)
     after = to_planar(model)
     onnx.checker.check_model(after, full_check=True)
     shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
@@ -125,6 +129,14 @@ def kinds_after(model: onnx.ModelProto) -> list[str]:
     for run in RUNNERS.values():
         assert_close(run(after)(x), run(before)(x), 1e-6)
     return [node.op_type for node in after.graph.node]
+
+
+@pytest.mark.parametrize("model", [joined_heads(), model_of(17, sigmoid=True)], ids=["heads", "crops"])
+def test_nodes_without_names(model: onnx.ModelProto) -> None:
+    names = len(to_planar(copy_of(model)).graph.node)
+    for node in model.graph.node:
+        node.name = ""
+    assert len(to_planar(model).graph.node) == names
 
 
 def test_heads_are_split_and_joined_as_rows() -> None:
