@@ -16,7 +16,7 @@ from benchmarks.subjects import BUNDLED, build_engine, find_subject
 
 __all__ = ["COUNTS", "MODELS", "PRECISIONS", "RUNTIMES", "Entry", "Terms", "rivals", "simple_entries"]
 
-COUNTS = (1, 2, 5, 10, 20, 30)
+COUNTS = (1, 2, 5, 10, 15, 20, 30)
 MODELS = (BUNDLED, "deploy-w18", "deploy-w32", "paper-w18", "paper-w32", "paper-w48")
 REFERENCE = "deploy-w32"  # has the backbone of the top-down HRNet; the first model is a reference, too
 PRECISIONS = ("fp32", "bf16")

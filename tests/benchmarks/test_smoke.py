@@ -111,7 +111,7 @@ def test_people(graph, tmp_path, monkeypatch):
     assert people.main(["--out", str(out), "--work", str(tmp_path), "--quick", "--threads", "1"]) == 0
     result = written(out, "people")
     part, _ = result["parts"]
-    assert [row["people"] for row in part["rows"]] == [0, 1, 2, 5, 10, 20, 30]
+    assert [row["people"] for row in part["rows"]] == [0, 1, 2, 5, 10, 15, 20, 30]
     assert all(row["rows"] == row["found"] == 3 for row in part["rows"])
     assert set(part["spread"]) == {"observed", "noise", "share", "within_noise"}
     heads = [(s["name"], s["detector"]) for s in result["rivals"]["series"]]
