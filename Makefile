@@ -67,6 +67,6 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml setup.py CMakeLists.txt $(wildc
 
 # The tests run on the source tree: the installed copy of the demo makes way for a link to it.
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet "torch==2.13.0" "setuptools>=77" "pybind11>=3" "cmake>=3.24" ninja
+	$(BIN)/python -m pip install --quiet "torch==2.13.0" "setuptools>=77" "pybind11>=3" "cmake>=3.24" ninja openvino
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[dev]"
 	touch $@

@@ -50,6 +50,7 @@ class CMakeBuild(build_ext):
             "Python_EXECUTABLE": sys.executable,
             "pybind11_DIR": pybind11.get_cmake_dir(),
             "SIMPLE_TRT_CUDA": os.environ.get("SIMPLE_TRT_CUDA", "AUTO"),
+            "SIMPLE_TRT_OPENVINO": os.environ.get("SIMPLE_TRT_OPENVINO", ""),
             "SIMPLE_TRT_CUDA_ARCHS": os.environ.get("SIMPLE_TRT_CUDA_ARCHS", ""),
         }
         definitions = [f"-D{name}={value}" for name, value in options.items()]

@@ -44,6 +44,21 @@ set(SIMPLE_TRT_TORCH_SOURCES
     csrc/torch/library.cpp
     csrc/torch/read_keypoints.cpp)
 
+# The kernels anew: their loops run on OpenVINO's threads.
+set(SIMPLE_TRT_OPENVINO_SOURCES
+    csrc/kernels/find_peaks.cpp
+    csrc/kernels/group_boxes.cpp
+    csrc/kernels/crop_heatmaps.cpp
+    csrc/kernels/read_keypoints.cpp
+    csrc/openvino/boxes.cpp
+    csrc/openvino/crop_heatmaps.cpp
+    csrc/openvino/find_peaks.cpp
+    csrc/openvino/group_boxes.cpp
+    csrc/openvino/library.cpp
+    csrc/openvino/op.cpp
+    csrc/openvino/parallel.cpp
+    csrc/openvino/read_keypoints.cpp)
+
 set(SIMPLE_TRT_EMULATOR_SOURCES csrc/emulator/grid.cpp)
 
 set(SIMPLE_TRT_PLUGIN_SOURCES

@@ -90,15 +90,21 @@ def test_every_room_of_the_table_exists():
     assert {room_of(p) for p in SOURCES} == set(ROOMS)
 
 
-FRAMEWORKS = {"torch": r"torch/|ATen/|c10/", "tensorrt": r"NvInfer", "python": r"pybind11/|Python\.h"}
+FRAMEWORKS = {
+    "torch": r"torch/|ATen/|c10/",
+    "openvino": r"openvino/|tbb/",
+    "tensorrt": r"NvInfer",
+    "python": r"pybind11/|Python\.h",
+}
 # folder: frameworks its sources may include
 C_ROOMS = {
     "csrc/kernels": set(),
     "csrc/emulator": set(),
     "csrc/torch": {"torch"},
     "csrc/python": {"python"},
+    "csrc/openvino": {"openvino"},
     "plugins": {"tensorrt"},
-    "examples/cpp": {"tensorrt"},
+    "examples/cpp": {"tensorrt", "openvino"},
 }
 
 
@@ -108,7 +114,7 @@ def test_sources_include_only_their_own_framework(folder):
         for name in re.findall(r'#include\s*[<"]([^>"]+)[>"]', path.read_text(encoding="utf-8")):
             for framework, pattern in FRAMEWORKS.items():
                 assert framework in C_ROOMS[folder] or not re.search(pattern, name), f"{path}: {name}"
-            assert not re.search(r"csrc/(torch|python)|plugins/", name), f"{path}: {name}"
+            assert not re.search(r"csrc/(torch|python|openvino)|plugins/", name), f"{path}: {name}"
 
 
 def test_kernels_neither_allocate_nor_throw_nor_synchronise():
@@ -125,6 +131,7 @@ def test_backends_know_only_their_own_framework():
     frameworks = {"torch", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime"}
     own = {
         "cpu": {"openvino", "onnxruntime"},
+        "openvino_ops": {"openvino"},
         "tensorrt": {"tensorrt"},
         "tensorrt_rtx": {"tensorrt_rtx"},
         "torch": {"torch"},

@@ -45,6 +45,7 @@ class LoadOptions:
         cache_dir: for CPU engines on OpenVINO, a folder that keeps compiled models and makes later loads faster.
         fuse_quantised: for CPU engines on ONNX Runtime, False computes Q/DQ pairs as they are written, in place of the
             runtime's integer kernels, which answer differently where the scales are fp16.
+        kernels: for CPU engines on OpenVINO, False runs the decode as the plan's standard operators, not our kernels.
         profile: for CPU engines on OpenVINO, True keeps the time of each node (see CpuEngine.node_seconds).
         device: the index of the GPU; None means GPU 0 for GPU engines and the CPU for checkpoints.
         graphs: for sessions on a GPU, False launches every kernel by itself in place of replaying captured CUDA graphs.
@@ -56,6 +57,7 @@ class LoadOptions:
     threads: int | None = None
     cache_dir: Path | None = None
     fuse_quantised: bool = True
+    kernels: bool = True
     profile: bool = False
     device: int | None = None
     graphs: bool = True

@@ -14,6 +14,7 @@ import numpy as np
 from simple_trt.engines.base import Arrays, Engine, TensorSpec
 from simple_trt.engines.builder import Compiled, CompileOptions, Progress
 from simple_trt.engines.onnx_metadata import WEIGHT_LEVELS, read_metadata
+from simple_trt.engines.openvino_ops import use_kernels
 from simple_trt.engines.processor import SAFE_LEVELS, overflows_int8
 from simple_trt.errors import SimpleTrtError, UsageError
 
@@ -151,6 +152,7 @@ class _OpenVino:
         model = core.read_model(str(engine.plan))
         if model.input(0).partial_shape.is_dynamic:
             model.reshape([manifest.batch, 3, *manifest.size])
+        self._plain = use_kernels(core, model, engine.plan) if options.kernels else "asked for"
         self._lacks_bf16 = "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         properties: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -179,6 +181,7 @@ class _OpenVino:
         facts = {
             "threads": int(get("INFERENCE_NUM_THREADS")),
             "arithmetic": get("INFERENCE_PRECISION_HINT").to_string(),
+            "decode": f"standard operators: {self._plain}" if self._plain else "our kernels",
         }
         if self._asked_bf16 and self._lacks_bf16:
             facts["note"] = NO_BF16

@@ -1,19 +1,19 @@
 """The metadata of an ONNX file, read from its protobuf frame alone: no package is needed and no weight is loaded.
 
-An ONNX file is a message `ModelProto`: a sequence of (field number, wire type, value). Field 14 (`metadata_props`) is a
-message of two texts, field 1 the key and field 2 the value; every other field is stepped over by its length.
+An ONNX file is a message `ModelProto`. Field 14 (`metadata_props`) is a message of two texts, field 1 the key and field
+2 the value; every other field is stepped over.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from simple_trt.engines.fields import checked_fields
 from simple_trt.engines.manifest import Manifest, Plan, Preprocessing
+from simple_trt.engines.protobuf import fields_until, read_text
 from simple_trt.errors import SimpleTrtError
 from simple_trt.files import sha256_of
 
@@ -22,7 +22,6 @@ __all__ = ["METADATA_KEY", "WEIGHT_LEVELS", "graph_manifest", "read_metadata"]
 METADATA_KEY = "simple_trt"
 WEIGHT_LEVELS = "weight_levels"  # entry of int8 graphs: the largest magnitude of a weight
 METADATA_PROPS, KEY, VALUE = 14, 1, 2
-VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MAX_ENTRY = 1 << 20
 EXPORT_CURE = "export it again: simple-trt export CHECKPOINT -o MODEL.onnx"
 
@@ -78,63 +77,11 @@ def graph_manifest(path: str | os.PathLike[str]) -> Manifest:
 
 
 def _find_entry(file: BinaryIO, size: int) -> str | None:
-    while file.tell() < size:
-        field, wire = _tag(file)
-        if (field, wire) != (METADATA_PROPS, LENGTH):
-            _step_over(file, wire, size)
+    for field, length in fields_until(file, size):
+        if field != METADATA_PROPS:
             continue
-        entry = dict(_texts(file, file.tell() + _length(file, MAX_ENTRY)))
+        texts = fields_until(file, file.tell() + length)
+        entry = {number: read_text(file, size, MAX_ENTRY) for number, size in texts}
         if entry.get(KEY) == METADATA_KEY:
             return entry.get(VALUE, "")
     return None
-
-
-def _texts(file: BinaryIO, end: int) -> Iterator[tuple[int, str]]:
-    """(field number, text) of an entry's two fields."""
-    while file.tell() < end:
-        field, wire = _tag(file)
-        if wire != LENGTH:
-            raise ValueError("a metadata entry holds something else than text")
-        yield field, _read(file, _length(file, MAX_ENTRY)).decode("utf-8", errors="strict")
-
-
-def _tag(file: BinaryIO) -> tuple[int, int]:
-    tag = _varint(file)
-    if tag >> 3 == 0:
-        raise ValueError("field number 0")
-    return tag >> 3, tag & 7
-
-
-def _step_over(file: BinaryIO, wire: int, size: int) -> None:
-    if wire == VARINT:
-        _varint(file)
-    elif wire in (FIXED64, FIXED32):
-        _read(file, 8 if wire == FIXED64 else 4)
-    elif wire == LENGTH:
-        file.seek(_length(file, size - file.tell()), os.SEEK_CUR)
-    else:
-        raise ValueError(f"wire type {wire}")
-
-
-def _length(file: BinaryIO, limit: int) -> int:
-    length = _varint(file)
-    if length > limit:
-        raise ValueError(f"a field of {length} bytes where at most {limit} can be")
-    return length
-
-
-def _varint(file: BinaryIO) -> int:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = _read(file, 1)[0]
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value
-    raise ValueError("a number of more than ten bytes")
-
-
-def _read(file: BinaryIO, count: int) -> bytes:
-    data = file.read(count)
-    if len(data) != count:
-        raise EOFError("it ends in the middle of a field")
-    return data

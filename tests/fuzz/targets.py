@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from simple_trt.errors import SimpleTrtError
 from tests.fuzz.mutators import (
     Mutator,
     mutate_checkpoint,
@@ -60,8 +62,14 @@ def _manifest() -> Callable[[Path], object]:
 
 def _onnx() -> Callable[[Path], object]:
     from simple_trt.engines.onnx_metadata import graph_manifest
+    from simple_trt.engines.onnx_origins import read_origins
 
-    return graph_manifest
+    def read(path: Path) -> object:
+        with suppress(SimpleTrtError):
+            read_origins(path)
+        return graph_manifest(path)
+
+    return read
 
 
 def _recipe() -> Callable[[Path], object]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tests.kernels.decode import Case, Run, assert_same, cpu_kernel, emulated_kernel, run_both_sanitized, torch_op, twin
+from tests.kernels.openvino_nodes import openvino_node
 
 INF, NAN = math.inf, math.nan
 TOP_LEFT, BOTTOM_RIGHT, CENTER = range(3)
@@ -24,14 +25,16 @@ TOLERANCES = {"find_peaks": 0.0, "group_boxes": 1e-6, "crop_heatmaps": 1e-5, "re
 Peaks = Sequence[tuple[int, int, float]]
 
 
-@pytest.fixture(params=["twin", "cpu", "emulated", "torch", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.fixture(params=["twin", "cpu", "openvino", "emulated", "torch", pytest.param("cuda", marks=pytest.mark.gpu)])
 def runs(request: pytest.FixtureRequest) -> list[Run]:
     """One implementation; the emulated one under several orders of threads."""
     if request.param == "cpu":
         return [cpu_kernel(request.getfixturevalue("core"))]
     if request.param == "emulated":
         return [emulated_kernel(request.getfixturevalue("emulated"), seed) for seed in (1, 2, 3)]
-    return [{"twin": twin, "torch": torch_op("cpu"), "cuda": torch_op("cuda")}[request.param]]
+    return [
+        {"twin": twin, "openvino": openvino_node, "torch": torch_op("cpu"), "cuda": torch_op("cuda")}[request.param]
+    ]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from simple_trt.cli.doctor.video import judge_video, read_video
 from simple_trt.engines.cuda_packages import installed_package
 from simple_trt.engines.gpu import driver_version, find_gpus
 from simple_trt.engines.manifest import verified_manifest
+from simple_trt.engines.openvino_ops import library_fault
 from simple_trt.engines.tensorrt import plugin_library, plugins_made_for
 from simple_trt.errors import EXIT_FAILURE, SimpleTrtError
 
@@ -123,6 +124,7 @@ def _software() -> Software:
         frameworks={name: getattr(_module(name), "__version__", "") for name in FRAMEWORKS},
         libraries=missing_libraries(PACKAGE),
         plugins=str(plugin_library() or ""),
+        openvino_fault=library_fault() if _module("openvino") else "",
     )
 
 

@@ -24,6 +24,7 @@ LIBRARIES = {
     "libsimple_trt_kernels.so": "reinstall with a C++ compiler (in a checkout: make build)",
     "libsimple_trt_torch.so": "reinstall with PyTorch already there: only needed to train",
 }
+OPENVINO_CURE = "pip install --upgrade openvino, or reinstall simple-trt with pip install --no-build-isolation"
 REQUIRED = ("_core*.so", "libsimple_trt_kernels.so")
 
 
@@ -37,6 +38,7 @@ class Software:
         frameworks: module -> version; empty where it cannot be loaded.
         libraries: pattern of LIBRARIES -> name of the file; empty where there is none.
         plugins: path of the TensorRT plugin library; empty without.
+        openvino_fault: why OpenVINO does without our kernels; empty where it has them.
     """
 
     version: str
@@ -44,6 +46,7 @@ class Software:
     frameworks: Mapping[str, str]
     libraries: Mapping[str, str]
     plugins: str
+    openvino_fault: str
 
 
 def missing_libraries(package: Path) -> dict[str, str]:
@@ -64,11 +67,21 @@ def judge_software(software: Software) -> list[Finding]:
             for pattern, found in software.libraries.items()
         ),
         Finding("TensorRT plugins", software.plugins, plugins),
+        _judge_openvino_ops(software),
         *(
             Finding(name, found, FINE if found else FRAMEWORKS[name], slows=name == "openvino" and not found)
             for name, found in software.frameworks.items()
         ),
     ]
+
+
+def _judge_openvino_ops(software: Software) -> Finding:
+    if not software.frameworks.get("openvino"):
+        return Finding("OpenVINO ops", "", FRAMEWORKS["openvino"])
+    if software.openvino_fault:
+        advice = f"{software.openvino_fault}: CPU engines decode more slowly; {OPENVINO_CURE}"
+        return Finding("OpenVINO ops", "", advice, slows=True)
+    return Finding("OpenVINO ops", "the decode on our CPU kernels")
 
 
 def judge_targets(software: Software, has_gpu: bool) -> list[Finding]:
