@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.contenders import Arrays, Contender
+from simple_trt.engines.openvino_ops import use_kernels
 
 __all__ = ["OpenVinoGraph"]
 
@@ -31,6 +33,7 @@ class OpenVinoGraph(Contender):
         model = core.read_model(path)
         if batch is not None:
             model.reshape([batch, *model.input(0).partial_shape[1:]])
+        use_kernels(core, model, Path(path))  # a peer's graph stays as it is
         self._compiled = core.compile_model(model, "CPU", properties)
         self._request = self._compiled.create_infer_request()
         self._names = [port.get_any_name() for port in self._compiled.outputs]
