@@ -64,7 +64,11 @@ class _Engine(Contender):
 
     def describe(self) -> dict[str, Any]:
         facts = self._engine.describe()
-        return {key: facts[key] for key in ("runtime", "precision", "threads", "arithmetic", "decode", "note") if key in facts}
+        return {
+            key: facts[key]
+            for key in ("runtime", "precision", "threads", "arithmetic", "decode", "note")
+            if key in facts
+        }
 
 
 def engine(path: str, inputs: Mapping[str, str], threads: int, runtime: str | None = None) -> Contender:
