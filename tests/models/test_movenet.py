@@ -122,7 +122,8 @@ def test_balancing_changes_scales_and_not_results(tmp_path):
     assert shared.square().mean((0, 2, 3)).sqrt().max() > 10
     balance(net, images)
     after = net.backbone(images)
-    torch.testing.assert_close(net(images).pose, before, atol=1e-3, rtol=1e-3)
+    # Maps reach 150,000 here, where float32 rounds to 0.01 and more; a sigmoid passes on a quarter of that.
+    torch.testing.assert_close(net(images).pose, before, atol=1e-2, rtol=0)
     sizes = after.square().mean((0, 2, 3)).sqrt()
     torch.testing.assert_close(sizes[shared.amax((0, 2, 3)) > 0], torch.ones((shared.amax((0, 2, 3)) > 0).sum()))
     hidden = net.pose.layers[:4](after).square().mean((0, 2, 3)).sqrt()
