@@ -13,7 +13,7 @@ elif [ -n "$PHOTO" ]; then
 else
     # The product holds no photos. matplotlib ships a portrait in the public domain (Grace Hopper, US Navy).
     cp "$(python -c "import matplotlib.cbook as c; print(c.get_sample_data('grace_hopper.jpg', asfileobj=False))")" "$photos"
-    for id in 000000002006 000000016228 000000050811; do
+    for id in 000000562207 000000556000 000000050811; do
         if [ -f "$DATA/coco/val/$id.jpg" ]; then cp "$DATA/coco/val/$id.jpg" "$photos"; fi
     done
 fi
