@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from simple_trt.cli.doctor.finding import FINE, Finding
-from simple_trt.cli.doctor.processor import BF16, INT8
+from simple_trt.cli.doctor.processor import AMX, BF16, INT8
 from simple_trt.engines import Manifest
 from simple_trt.engines.gpu import Gpu
 
@@ -44,7 +44,7 @@ def _cpu(
 
 def _precision(manifest: Manifest, flags: frozenset[str]) -> Finding:
     found, command = manifest.precision, manifest.rebuild_command
-    if found == "fp32" and flags & INT8:
+    if found == "fp32" and flags & INT8 and not flags >= AMX:
         return Finding("engine precision", found, "int8 is faster here: build with --precision int8", slows=True)
     if found == "fp32" and flags & BF16:
         return Finding("engine precision", found, "bf16 is faster here: build with --precision bf16", slows=True)

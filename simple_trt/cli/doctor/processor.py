@@ -30,6 +30,7 @@ INSTRUCTIONS = {
 }
 INT8 = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 BF16 = {"avx512_bf16", "amx_bf16", "bf16"}
+AMX = {"amx_int8", "amx_bf16"}  # measured: benchmarks/README.md, latency-amx and latency-w18
 VECTORS = {"avx2", "avx512f", "asimd"}
 THREAD_VARIABLES = ("SIMPLE_TRT_THREADS", "OMP_NUM_THREADS")
 BUSY = 0.5  # processors' worth of other work, for each processor
@@ -91,6 +92,9 @@ def _precision(flags: frozenset[str]) -> str:
     if not VECTORS & flags:
         hidden = ": the virtual machine may hide them, give it the host's CPU model" if "hypervisor" in flags else ""
         return f"no AVX2 or NEON, so every engine is slow here{hidden}; else use a small --size, or another machine"
+    if flags >= AMX:
+        small = "as fast as int8 for edge-512, without --calib; int8 is faster for wide networks (deploy-w18)"
+        return f"build with --precision bf16: {small}"
     if INT8 & flags:
         others = "int8 engines are fastest here, bf16 ones next" if BF16 & flags else "int8 engines are fastest here"
         return f"build with --precision int8 --calib DIR: {others}"

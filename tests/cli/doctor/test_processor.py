@@ -27,7 +27,7 @@ def instructions(tmp_path: Path, cpuinfo: str):
     ("cpuinfo", "found", "precision"),
     [
         ("flags\t\t: fpu avx2 avx512f avx512_vnni avx512_bf16", "AVX2, AVX-512, AVX-512 VNNI, AVX-512 BF16", "int8"),
-        ("flags : avx2 amx_int8 amx_bf16", "AVX2, AMX int8, AMX bf16", "int8"),
+        ("flags : avx2 amx_int8 amx_bf16", "AVX2, AMX int8, AMX bf16", "bf16"),
         ("flags : avx2 avx512_bf16", "AVX2, AVX-512 BF16", "bf16"),
         ("flags : avx2 fma", "AVX2", "fp32"),
         ("Features\t: fp asimd aes asimddp", "NEON, NEON dot product", "int8"),  # Cortex-A78AE of an Orin
