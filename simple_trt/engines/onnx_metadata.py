@@ -81,7 +81,7 @@ def _find_entry(file: BinaryIO, size: int) -> str | None:
         if field != METADATA_PROPS:
             continue
         texts = fields_until(file, file.tell() + length)
-        entry = {number: read_text(file, size, MAX_ENTRY) for number, size in texts}
+        entry = {number: read_text(file, text_length, MAX_ENTRY) for number, text_length in texts}
         if entry.get(KEY) == METADATA_KEY:
             return entry.get(VALUE, "")
     return None
